@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A stream: read, write, half-close, with back-pressure. Sockets, pipes, TLS,
+ * hijacked HTTP connections, WebSocket, SPDY and HTTP/2 streams are all one,
+ * so any protocol runs over any other.
+ *
+ * One fiber may read while another writes. Every *_wait returns -ECANCELED in
+ * a cancelled fiber and -ETIMEDOUT past the stream's time-out.
+ */
+#pragma once
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include "base/buf.h"
+#include "base/err.h"
+#include "io/fiber.h"
+
+struct stream;
+struct stream_ops {
+	const char *name;
+	/* Bytes (> 0), 0 at the end of input, -errno. */
+	ssize_t (*read_wait)(struct stream *s, void *p, size_t n);
+	/* Bytes taken (> 0, may be fewer), -errno; -EPIPE when the peer is gone. */
+	ssize_t (*write_wait)(struct stream *s, const void *p, size_t n);
+	int (*shutdown_wait)(struct stream *s);      /* no more writes; the other direction goes on */
+	void (*close)(struct stream *s);             /* frees s */
+	int (*fd)(struct stream *s);                 /* the descriptor when bytes pass through it unchanged, else -1 */
+};
+struct stream {
+	const struct stream_ops *ops;
+	int64_t timeout_ns;                          /* for one read or write; <= 0: none */
+};
+
+ssize_t stream_read_wait(struct stream *s, void *p, size_t n);
+int stream_write_wait(struct stream *s, const void *p, size_t n);   /* all of it: 0 or -errno */
+int stream_shutdown_wait(struct stream *s);
+void stream_close(struct stream *s);             /* NULL is fine */
+static inline void auto_stream(struct stream **s) { stream_close(*s); }
+int stream_fd(struct stream *s);
+/* Copies a to b until a's end; bytes or -errno. Does not half-close. */
+int64_t stream_copy_wait(struct stream *to, struct stream *from);
+
+/* A stream over a descriptor (socket, pipe, terminal), which it then owns and sets non-blocking. */
+int stream_from_fd(struct loop *l, int fd, struct stream **ret);
+/* Two connected in-memory streams with a bounded buffer each way; also the double for tests. */
+int stream_pair(struct loop *l, size_t buffer_bytes, struct stream **a, struct stream **b);
+
+/* --- connecting and listening */
+int stream_connect_unix_wait(const char *path, struct stream **ret, struct err *e);
+/* Resolves (on a worker) and tries each address. */
+int stream_connect_tcp_wait(const char *host, unsigned port, int64_t timeout_ns, struct stream **ret, struct err *e);
+
+struct listener;
+/* Calls accepted(arg, s) in a new fiber per connection; it owns s. Takes fd. Past `most` connections it stops accepting. */
+int listener_new(struct loop *l, int fd, unsigned most, void (*accepted)(void *arg, struct stream *s), void *arg, struct listener **ret);
+void listener_free(struct listener *x);
+int listen_tcp(const char *host, unsigned port, struct err *e);    /* fd; SO_REUSEADDR; host "" = all addresses, IPv6 too */
+
+/* --- TLS over any stream (io/tls.c; `coracle` loads OpenSSL only when first used) */
+struct tls_config;
+struct tls_files { const char *ca, *cert, *key; bool verify_peer; bool system_ca; };
+int tls_config_new(const struct tls_files *f, bool server, struct tls_config **ret, struct err *e);
+void tls_config_free(struct tls_config *c);
+/* Takes `under`, also on failure. server_name: SNI and the name that is checked; NULL on servers. alpn: "h2,http/1.1" or NULL. */
+int tls_wrap_wait(struct tls_config *c, struct stream *under, const char *server_name, const char *alpn, struct stream **ret, struct err *e);
+const char *tls_alpn(struct stream *s);          /* what was agreed, or "" */
+/* The peer certificate's subject common name, or NULL without one; owned by the stream. */
+const char *tls_peer_name(struct stream *s);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The interpreter of message definitions (ARCHITECTURE.md, "Messages"). Rows
+ * generated from api/ drive JSON, YAML and protobuf to and from plain C
+ * structs, and validation, defaults, copies and comparison.
+ *
+ * Naming: a definition `HostConfig` of domain `docker` gives
+ * `struct docker_host_config` and the reference T_docker_host_config.
+ * In structs: strings are `const char *` (NULL absent); scalars that Go holds by
+ * value are values, by pointer are pointers (NULL absent); nested messages
+ * likewise; lists are `T *x; uint32_t n_x;` (NULL absent, non-NULL with 0 is []);
+ * maps are lists of {key, value} entries in the order read; raw JSON and bytes
+ * are slices; times are RFC 3339 text. Everything decoded lives in the arena.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+struct schema_domain;
+struct schema_ref {
+	const struct schema_domain *domain;
+	uint32_t type;
+};
+
+/* string -> string maps, shared by all domains */
+struct schema_pair { const char *key, *value; };
+
+enum schema_decode_flags {
+	SCHEMA_STRICT = 1,          /* unknown and duplicate fields are errors, with their path */
+	SCHEMA_FOLD_CASE = 2,       /* keys match without case, as Go does (Docker, OCI) */
+	SCHEMA_NO_COPY = 4,         /* strings without escapes may point into the text, which outlives the arena */
+};
+enum schema_encode_flags {
+	SCHEMA_ESCAPE_HTML = 1,     /* <>& as \u003c…, as Kubernetes and Go's default encoder */
+	SCHEMA_INDENT = 2,          /* four spaces, for files and people */
+	SCHEMA_NEWLINE = 4,         /* end with a newline, as Go's Encoder does */
+};
+
+/*
+ * Decodes text into *obj (zeroed first; the struct of t). Errors: -EBADMSG
+ * (not JSON, with offset), -EINVAL (wrong type or unknown field, with the path
+ * and Go's wording), -E2BIG (too deep or too large).
+ */
+int schema_from_json(struct schema_ref t, struct slice text, unsigned flags, struct arena *a, void *obj, struct err *e);
+/* Appends obj's JSON to out; check buf_error too. */
+int schema_to_json(struct schema_ref t, const void *obj, unsigned flags, struct buf *out);
+/* Deep copy into another arena. */
+int schema_copy(struct schema_ref t, const void *from, struct arena *a, void *to);
+bool schema_equal(struct schema_ref t, const void *a, const void *b);
+/* First value of a key in a pair list, NULL when absent. */
+const char *schema_pair_get(const struct schema_pair *v, uint32_t n, const char *key);
