@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemons: the first word picks the role. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/log.h"
+#include "main/version.h"
+
+static int version_main(int argc, char **argv)
+{
+	printf("coracled %s\n", CORACLE_VERSION);
+	return 0;
+}
+
+static const struct role {
+	const char *name;
+	int (*run)(int argc, char **argv);      /* argv[0] is the role's name; the process exit code */
+	const char *help;
+} roles[] = {
+	{ "version", version_main, "print the version" },
+};
+
+int main(int argc, char **argv)
+{
+	if (argc > 1) {
+		for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+			if (strcmp(argv[1], roles[i].name))
+				continue;
+			log_setup(LOG_INFO_, roles[i].name);
+			signal(SIGPIPE, SIG_IGN);
+			return roles[i].run(argc - 1, argv + 1);
+		}
+		fprintf(stderr, "coracled: no role \"%s\"\n", argv[1]);
+	}
+	fprintf(stderr, "usage: coracled ROLE [flags]\n\n");
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
+		fprintf(stderr, "  %-10s %s\n", roles[i].name, roles[i].help);
+	return 2;
+}
