@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between netlink.c (the socket) and netlink_route.c (the messages). */
+#pragma once
+#include <linux/netlink.h>
+#include "base/auto.h"
+#include "sys/netlink.h"
+
+enum { NETLINK_MESSAGE_MAX = 1024 };   /* room that a started message has */
+/* Starts a request at the end of the batch, NULL when the batch has failed; netlink_batch_end takes it in. */
+struct nlmsghdr *netlink_batch_message(struct netlink_batch *b, uint16_t type, uint16_t flags);
+void netlink_batch_end(struct netlink_batch *b, struct nlmsghdr *h);
+/* Sends one request and hands every answer to fn; with NLM_F_DUMP until the end, else one. fn's non-zero result is returned. */
+int netlink_dump(struct netlink *nl, struct nlmsghdr *request, int (*fn)(void *arg, const void *msg, size_t n), void *arg);
