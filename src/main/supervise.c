@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The supervisor process: one thread that polls its children's pidfds, their
+ * log pipes and a signalfd. SIGTERM stops everything, containers included
+ * (SIGPWR to the engine); SIGHUP restarts the roles and leaves containers alone.
+ *
+ *   role:  down ──start──▶ running ──exit──▶ waiting (back-off) ──▶ running
+ */
+#include "main/supervisor.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "main/supervisor_int.h"
+
+enum { LOG_MAX_BYTES = 8 << 20, BACKOFF_FIRST_MS = 100, BACKOFF_MOST_MS = 10000, STOP_MS = 40000 };
+
+const char *const sup_role_names[SUP_ROLES] = { [SUP_DNS] = "dns", [SUP_ENGINE] = "engine" };
+
+struct role {
+	pid_t pid;
+	int pidfd, log_pipe, log_file;
+	off_t log_bytes;
+	int64_t started_ns, again_ns;   /* monotonic; again_ns: when to start once more, 0 while running */
+	int backoff_ms;
+};
+struct supervisor {
+	struct sup_options o;
+	struct role roles[SUP_ROLES];
+	int listen_fd;
+	int signal_fd;
+	bool stopping;
+};
+
+static int open_log(struct supervisor *s, enum sup_role i)
+{
+	char path[512], old[520];
+	if (!fmt_into(path, sizeof path, "%s/log/%s.log", s->o.root, sup_role_names[i]))
+		return -ENAMETOOLONG;
+	fmt_into(old, sizeof old, "%s.1", path);
+	struct role *r = &s->roles[i];
+	struct stat st;
+	if (r->log_file >= 0 && r->log_bytes >= LOG_MAX_BYTES) {
+		close(take_fd(&r->log_file));
+		rename(path, old);
+	}
+	if (r->log_file < 0) {
+		r->log_file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+		r->log_bytes = r->log_file >= 0 && fstat(r->log_file, &st) == 0 ? st.st_size : 0;
+	}
+	return r->log_file < 0 ? -errno : 0;
+}
+
+/* Moves what a role printed to its log file; false at the end of the pipe. */
+static bool drain_log(struct supervisor *s, enum sup_role i)
+{
+	char text[8192];
+	struct role *r = &s->roles[i];
+	ssize_t n = read(r->log_pipe, text, sizeof text);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (n == 0)
+		return false;
+	if (open_log(s, i) == 0 && fd_write_all(r->log_file, text, (size_t)n) == 0)
+		r->log_bytes += n;
+	return true;
+}
+
+static void write_roles(struct supervisor *s)
+{
+	struct buf b = BUF_INIT(1024);
+	char path[512];
+	fmt_into(path, sizeof path, "%s/roles", s->o.run);
+	for (int i = 0; i < SUP_ROLES; i++)
+		buf_addf(&b, "%s %d\n", sup_role_names[i], (int)s->roles[i].pid);
+	file_write_atomic(AT_FDCWD, path, buf_slice(&b), 0644, NULL);
+	buf_release(&b);
+}
+
+/* In the forked child: only async-signal-safe work, then exec. */
+_Noreturn static void become(struct supervisor *s, enum sup_role i, const char *program, const char *const *argv, int log_fd)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	int null = open("/dev/null", O_RDWR);
+	dup2(null, 0);
+	dup2(log_fd, 1);
+	dup2(log_fd, 2);
+	if (i == SUP_ENGINE) {
+		if (s->listen_fd == 3)
+			fd_set_cloexec(3, false);
+		else
+			dup2(s->listen_fd, 3);
+	}
+	syscall(SYS_close_range, i == SUP_ENGINE ? 4 : 3, ~0U, 0);
+	execv(program, (char **)argv);
+	_exit(127);
+}
+
+static int start_role(struct supervisor *s, enum sup_role i, struct err *e)
+{
+	struct role *r = &s->roles[i];
+	char program[512];
+	int p[2];
+	int ret = sup_sibling("coracled", program, sizeof program, e);
+	if (ret < 0)
+		return ret;
+	const char *argv[64] = { program, sup_role_names[i], "--run", s->o.run };
+	int n = 4;
+	if (i == SUP_ENGINE) {
+		const char *const flags[] = { "--root", s->o.root, "--config", s->o.config, "--host", "fd://3" };
+		for (size_t k = 0; k < ARRAY_LEN(flags); k++)
+			argv[n++] = flags[k];
+		for (int k = 0; k < s->o.n_extra && n < (int)ARRAY_LEN(argv) - 1; k++)
+			argv[n++] = s->o.extra[k];
+	}
+	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_sys(e, errno, "make a log pipe");
+	fd_set_nonblock(p[1], false);
+	pid_t pid = fork();
+	if (pid == 0)
+		become(s, i, program, argv, p[1]);
+	close(p[1]);
+	if (pid < 0) {
+		close(p[0]);
+		return err_sys(e, errno, "start %s", sup_role_names[i]);
+	}
+	r->pid = pid;
+	r->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	r->log_pipe = p[0];
+	r->started_ns = clock_monotonic_ns();
+	r->again_ns = 0;
+	write_roles(s);
+	return 0;
+}
+
+static void role_ended(struct supervisor *s, enum sup_role i)
+{
+	struct role *r = &s->roles[i];
+	int status = 0;
+	waitpid(r->pid, &status, 0);
+	while (r->log_pipe >= 0 && drain_log(s, i) && errno != EAGAIN)
+		;
+	close(take_fd(&r->pidfd));
+	if (r->log_pipe >= 0)
+		close(take_fd(&r->log_pipe));
+	r->pid = 0;
+	int64_t now = clock_monotonic_ns();
+	if (!s->stopping)
+		log_warn("role ended", "role=%s status=%d", sup_role_names[i], status);
+	r->backoff_ms = now - r->started_ns > 10 * NS_PER_S ? BACKOFF_FIRST_MS : MIN(r->backoff_ms * 2, (int)BACKOFF_MOST_MS);
+	r->again_ns = now + r->backoff_ms * NS_PER_MS;
+	write_roles(s);
+}
+
+/* One wait for children, logs and signals, at most timeout_ms. */
+static void turn(struct supervisor *s, int timeout_ms)
+{
+	struct pollfd p[1 + 2 * SUP_ROLES] = { { .fd = s->signal_fd, .events = POLLIN } };
+	for (int i = 0; i < SUP_ROLES; i++) {
+		p[1 + 2 * i] = (struct pollfd){ .fd = s->roles[i].pid ? s->roles[i].pidfd : -1, .events = POLLIN };
+		p[2 + 2 * i] = (struct pollfd){ .fd = s->roles[i].log_pipe, .events = POLLIN };
+	}
+	if (poll(p, ARRAY_LEN(p), timeout_ms) <= 0)
+		return;
+	for (int i = 0; i < SUP_ROLES; i++) {
+		if (p[2 + 2 * i].revents && !drain_log(s, i))
+			close(take_fd(&s->roles[i].log_pipe));
+		if (p[1 + 2 * i].revents)
+			role_ended(s, i);
+	}
+	struct signalfd_siginfo si;
+	if (p[0].revents && read(s->signal_fd, &si, sizeof si) == sizeof si) {
+		if (si.ssi_signo == SIGHUP) {
+			for (int i = 0; i < SUP_ROLES; i++)
+				if (s->roles[i].pid)
+					kill(s->roles[i].pid, SIGTERM);
+		} else {
+			s->stopping = true;
+		}
+	}
+}
+
+/* Ends one role: the engine is asked to stop its containers first. Past the time it is killed. */
+static void stop_role(struct supervisor *s, enum sup_role i)
+{
+	struct role *r = &s->roles[i];
+	if (!r->pid)
+		return;
+	kill(r->pid, i == SUP_ENGINE ? SIGPWR : SIGTERM);
+	int64_t end = clock_monotonic_ns() + STOP_MS * NS_PER_MS;
+	while (r->pid) {
+		int64_t left = (end - clock_monotonic_ns()) / NS_PER_MS;
+		if (left <= 0) {
+			kill(r->pid, SIGKILL);
+			left = 1000;
+		}
+		turn(s, (int)left);
+	}
+}
+
+static int next_start_ms(struct supervisor *s)
+{
+	int64_t now = clock_monotonic_ns(), least = -1;
+	for (int i = 0; i < SUP_ROLES; i++) {
+		struct role *r = &s->roles[i];
+		if (r->pid)
+			continue;
+		struct err e;
+		if (r->again_ns <= now && start_role(s, i, &e) < 0) {
+			log_error("cannot start role", "role=%s error=%s", sup_role_names[i], e.text);
+			r->again_ns = now + BACKOFF_MOST_MS * NS_PER_MS;
+		}
+		if (!r->pid)
+			least = least < 0 ? r->again_ns - now : MIN(least, r->again_ns - now);
+	}
+	return least < 0 ? -1 : (int)(least / NS_PER_MS) + 1;
+}
+
+static int take_lock(const char *run, struct err *e)
+{
+	char path[512];
+	if (!fmt_into(path, sizeof path, "%s/supervisor.pid", run))
+		return err_set(e, ENAMETOOLONG, "the run folder's name is too long");
+	AUTO(close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return err_sys(e, errno, "open %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return err_set(e, EBUSY, "a supervisor already runs for %s", run);
+	char pid[16];
+	fmt_into(pid, sizeof pid, "%d\n", (int)getpid());
+	if (ftruncate(fd, 0) < 0 || fd_write_all(fd, pid, strlen(pid)) < 0)
+		return err_sys(e, errno, "write %s", path);
+	return take_fd(&fd);
+}
+
+static int prepare(struct supervisor *s, struct err *e)
+{
+	char path[512];
+	fmt_into(path, sizeof path, "%s/log", s->o.root);
+	int r = dir_make(AT_FDCWD, path, 0711);
+	if (r == 0)
+		r = dir_make(AT_FDCWD, s->o.run, 0755);
+	if (r < 0)
+		return err_sys(e, r, "make %s and %s", path, s->o.run);
+	r = take_lock(s->o.run, e);
+	if (r < 0)
+		return r;
+	fmt_into(path, sizeof path, "%s/docker.sock", s->o.run);
+	s->listen_fd = unix_listen(path, 0660, SOCK_STREAM, e);
+	if (s->listen_fd < 0)
+		return s->listen_fd;
+	struct group *g = getgrnam("docker");
+	if (g && chown(path, 0, g->gr_gid) < 0)
+		return err_sys(e, errno, "give %s to the group docker", path);
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	return s->signal_fd < 0 ? err_sys(e, errno, "watch signals") : 0;
+}
+
+int supervise_main(int argc, char **argv)
+{
+	struct supervisor s = { .listen_fd = -1, .signal_fd = -1 };
+	struct err e;
+	log_setup(LOG_INFO_, "supervisor");
+	for (int i = 0; i < SUP_ROLES; i++)
+		s.roles[i] = (struct role){ .pidfd = -1, .log_pipe = -1, .log_file = -1, .backoff_ms = BACKOFF_FIRST_MS / 2 };
+	if (sup_options_parse(argc, argv, &s.o, &e) < 0 || prepare(&s, &e) < 0) {
+		log_error("cannot start", "error=%s", e.text);
+		return 1;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	while (!s.stopping)
+		turn(&s, next_start_ms(&s));
+	for (int i = SUP_ROLES; i-- > 0;)
+		stop_role(&s, i);
+	char path[512];
+	static const char *const files[] = { "docker.sock", "roles", "supervisor.pid" };
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		fmt_into(path, sizeof path, "%s/%s", s.o.run, files[i]);
+		unlink(path);
+	}
+	return 0;
+}
