@@ -44,7 +44,7 @@ RUNTIME_WITHOUT := src/base/test_runner.c $(wildcard src/codec/gzip.c src/codec/
 # Folders that never enter a client or a daemon.
 CORACLE_FOLDERS := base codec sys io http schema cli kubectl
 DAEMON_WITHOUT := main cli kubectl
-LIBS_DAEMON := -lnghttp2 -lssl -lcrypto -lsqlite3 -lyaml -lisal -lz -lzstd -lmnl -lnftnl -lpcre2-8 -ldl -lpthread
+LIBS_DAEMON := -lnghttp2 -lssl -lcrypto -lsqlite3 -lyaml -lisal -lz -lzstd -lmnl -lnftnl -lpcre2-8 -lcrypt -ldl -lpthread
 LIBS_CORACLE := -lyaml -lz -ldl -lpthread
 
 SRC := $(filter-out %_test.c %/test_runner.c,$(wildcard src/*/*.c src/kube/*/*.c))
