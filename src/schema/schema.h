@@ -25,6 +25,15 @@ struct schema_ref {
 	uint32_t type;
 };
 
+/* gcc defines these two for the sake of programs of 1985; they are field names */
+#undef linux
+#undef unix
+
+/* A Kubernetes IntOrString: string NULL means the number. */
+struct schema_int_or_string {
+	const char *string;
+	int64_t number;
+};
 /* string -> string maps, shared by all domains */
 struct schema_pair { const char *key, *value; };
 
