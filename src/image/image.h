@@ -12,6 +12,7 @@
  * conflicts, EINVAL for references that do not parse.
  */
 #pragma once
+#include "api/image.h"
 #include "base/arena.h"
 #include "io/stream.h"
 #include "store/kv.h"
@@ -29,7 +30,7 @@ struct image_unpacker {
 	void *arg;
 };
 
-struct image_config {
+struct image_settings {
 	const char *root;                    /* ROOT; the store uses ROOT/image */
 	const char *config_dir;              /* CONFIG: certs.d is looked for there and in /etc/docker */
 	struct kv *kv;
@@ -45,7 +46,7 @@ struct image_config {
 	unsigned parallel_uploads;           /* 0: 5 */
 };
 /* Makes folders, empties tmp, checks that what kv names is there. Blocking: at start-up. */
-int image_open(struct loop *l, const struct image_config *c, struct image_store **ret, struct err *e);
+int image_open(struct loop *l, const struct image_settings *c, struct image_store **ret, struct err *e);
 void image_close(struct image_store *s);
 
 /* --- names ------------------------------------------------------------------ */
@@ -165,13 +166,12 @@ struct image_progress_sink {
 struct image_auth {                          /* X-Registry-Auth, decoded; all NULL: anonymous */
 	const char *username, *password, *identity_token, *registry_token;
 };
-struct image_platform { const char *os, *architecture, *variant; };   /* NULL members: this machine's */
 
 /* ref: "repo", "repo:tag", "repo@digest". *id (may be NULL) gets the image. `all_tags`: every tag of the repository. */
 struct image_pull {
 	const char *ref;
 	bool all_tags;
-	const struct image_platform *platform;   /* NULL: this machine's */
+	const struct image_platform *platform;   /* api/image.h; NULL or its members NULL: this machine's */
 	struct image_auth auth;
 	struct image_progress_sink sink;
 };
