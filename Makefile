@@ -77,9 +77,9 @@ $(B)/musl/libruntime.a: $(RUNTIME_OBJS) $(GEN_OBJ_MUSL)
 $(BIN)/coracled: $(O)/main/coracled.o $(O)/libdaemon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_HOST) -o $@ $< -Wl,--start-group $(O)/libdaemon.a -Wl,--end-group $(LIBS_DAEMON)
-$(BIN)/coracle: $(O)/main/coracle.o $(O)/libcoracle.a
+$(BIN)/coracle: $(O)/main/coracle.o $(O)/main/supervisor.o $(O)/main/supervise.o $(O)/libcoracle.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS_HOST) -o $@ $< -Wl,--start-group $(O)/libcoracle.a -Wl,--end-group $(LIBS_CORACLE)
+	$(Q)$(CC) $(LDFLAGS_HOST) -o $@ $(filter %.o,$^) -Wl,--start-group $(O)/libcoracle.a -Wl,--end-group $(LIBS_CORACLE)
 $(BIN)/coracle-runtime: $(B)/musl/main/runtime.o $(B)/musl/libruntime.a
 	@mkdir -p $(@D)
 	$(Q)$(MUSL_CC) $(LDFLAGS_MUSL) -o $@ $< -Wl,--start-group $(B)/musl/libruntime.a -Wl,--end-group
