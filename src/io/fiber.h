@@ -16,7 +16,7 @@
 
 struct fiber;
 
-enum { FIBER_STACK_BYTES = 64 * 1024 };  /* reserved, not resident */
+enum { FIBER_STACK_BYTES = 256 * 1024 };  /* reserved, not resident: a fiber that calls little has two or three pages */
 /* Starts fn(arg) as a fiber at once (it runs until it first suspends). -EAGAIN past the loop's ceiling, -ENOMEM. name is static text. */
 int fiber_start(struct loop *l, const char *name, void (*fn)(void *arg), void *arg);
 /* The running fiber, NULL outside of one; and its loop. */
@@ -29,14 +29,19 @@ unsigned fiber_count(struct loop *l);
 void fiber_suspend_wait(void);
 void fiber_wake(struct fiber *f);         /* loop thread only; the fiber runs on the next turn */
 
+/* Lets others run if this fiber has done much without suspending; streams call it. Harmless outside of a fiber. */
+void fiber_yield_wait(void);
+
 /* Sleeps; -ECANCELED if the fiber was cancelled. */
 int sleep_wait(int64_t ns);
 /* Waits until fd is ready; events that are, -ETIMEDOUT, -ECANCELED. timeout_ns < 0: no end. */
 int fd_wait(int fd, unsigned events, int64_t timeout_ns);
-/* Asks a fiber to end: every *_wait in it returns -ECANCELED from now on. */
+/* Asks a fiber to end: every *_wait in it returns -ECANCELED from now on, except job_wait (what must be undone still can be).
+ * f must be alive: its fn has not returned. */
 void fiber_cancel(struct fiber *f);
+bool fiber_cancelled(const struct fiber *f);
 
-/* --- meeting points between fibers of one loop */
+/* --- meeting points between fibers of one loop; a zeroed one is valid as well */
 struct waitq { struct list waiters; };                     /* condition without a lock: state belongs to the loop */
 void waitq_init(struct waitq *q);
 int waitq_wait(struct waitq *q, int64_t timeout_ns);       /* 0 woken, -ETIMEDOUT, -ECANCELED; look at your condition again */

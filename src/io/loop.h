@@ -17,7 +17,9 @@
 
 struct loop;
 
+/* One loop a thread. Ignores SIGPIPE in this process: a peer that left is -EPIPE. */
 int loop_new(struct loop **ret, struct err *e);
+/* Waits for running jobs; descriptors and children stay their owners' business. Not while it runs. */
 void loop_free(struct loop *l);
 /* Runs until loop_stop; 0 or -errno. */
 int loop_run(struct loop *l);
@@ -32,8 +34,10 @@ struct loop_call {
 };
 void loop_post(struct loop *l, struct loop_call *c);
 
-/* --- descriptors: level-triggered, callback style. Most code uses streams or fd_wait instead. */
-enum { WATCH_READ = 1, WATCH_WRITE = 4, WATCH_HANGUP = 16 };
+/* --- descriptors: level-triggered, callback style. Most code uses streams or fd_wait instead.
+ * One watch a descriptor (-EEXIST); regular files cannot be watched (-EPERM), they are always ready.
+ * ready may delete its own watch or any other. WATCH_HANGUP: the peer has closed, or closed its writing half. */
+enum { WATCH_READ = 1, WATCH_WRITE = 4, WATCH_HANGUP = 16, WATCH_EDGE = 32 /* only changes are reported */ };
 struct watch {
 	struct loop *loop;
 	int fd;
@@ -65,7 +69,7 @@ struct spawn {
 	const char *const *argv;
 	const char *const *envp;       /* NULL: the minimum (PATH) */
 	const int *fds;                /* fds[i] becomes descriptor i in the child; -1: /dev/null */
-	unsigned n_fds;                /* all other descriptors are closed */
+	unsigned n_fds;                /* missing ones of 0..2 are /dev/null; all other descriptors are closed */
 	uid_t uid;                     /* 0: keep; otherwise drops to this user and group, no supplementary groups */
 	gid_t gid;
 	bool new_session;
@@ -78,4 +82,5 @@ void child_kill(struct child *c, int signal);
 void child_forget(struct child *c);
 
 /* --- signals of this process, as events */
+/* Blocks the signal in this thread (call it before other threads start) and calls fn on the loop; several fn for one signal all run. */
 int loop_signal(struct loop *l, int signal, void (*fn)(void *arg, int signal), void *arg);
