@@ -97,6 +97,11 @@ int64_t image_layers_bytes(struct image_store *s);
 /* --- keeping: a running use (container being created, build in progress) holds an image so that no removal takes its layers */
 int image_hold(struct image_store *s, const char *id, struct err *e);
 void image_unhold(struct image_store *s, const char *id);
+/*
+ * A held image that is removed disappears from lists at once and from the disk with its last hold. Holds are not durable: at start the
+ * engine holds the image of every container it knows and then calls this, which clears what was removed and nobody holds any more.
+ */
+int image_settle_wait(struct image_store *s, struct err *e);
 
 /* --- naming and removing ------------------------------------------------------- */
 /* image: any form image_get takes; target: "repo[:tag]"; moves the name if it exists. */
