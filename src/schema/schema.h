@@ -38,26 +38,38 @@ struct schema_int_or_string {
 struct schema_pair { const char *key, *value; };
 
 enum schema_decode_flags {
-	SCHEMA_STRICT = 1,          /* unknown and duplicate fields are errors, with their path */
+	SCHEMA_STRICT = 1,          /* unknown and duplicate fields are errors, all of them named with their path */
 	SCHEMA_FOLD_CASE = 2,       /* keys match without case, as Go does (Docker, OCI) */
-	SCHEMA_NO_COPY = 4,         /* strings without escapes may point into the text, which outlives the arena */
+	SCHEMA_NO_COPY = 4,         /* raw JSON (and a tree's strings without escapes) points into the text, which outlives the arena */
 };
 enum schema_encode_flags {
 	SCHEMA_ESCAPE_HTML = 1,     /* <>& as \u003c…, as Kubernetes and Go's default encoder */
 	SCHEMA_INDENT = 2,          /* four spaces, for files and people */
 	SCHEMA_NEWLINE = 4,         /* end with a newline, as Go's Encoder does */
 };
+/* Among the encode flags: leaves out fields that API version 1.minor does not have. */
+#define SCHEMA_API(minor) ((unsigned)(minor) << 16)
 
 /*
  * Decodes text into *obj (zeroed first; the struct of t). Errors: -EBADMSG
- * (not JSON, with offset), -EINVAL (wrong type or unknown field, with the path
- * and Go's wording), -E2BIG (too deep or too large).
+ * (not JSON; Go's sentence), -EINVAL (wrong type or unknown field, with the
+ * path and Go's wording), -E2BIG (too deep or larger than the arena may be).
  */
 int schema_from_json(struct schema_ref t, struct slice text, unsigned flags, struct arena *a, void *obj, struct err *e);
-/* Appends obj's JSON to out; check buf_error too. */
+/*
+ * The same, and what SCHEMA_STRICT finds does not fail but is appended to
+ * problems: `unknown field "spec.foo", duplicate field "spec.x"` (at most 100);
+ * *n_problems is their number.
+ */
+int schema_from_json_report(struct schema_ref t, struct slice text, unsigned flags, struct arena *a, void *obj,
+	struct buf *problems, unsigned *n_problems, struct err *e);
+/* Appends obj's JSON to out; check buf_error too. Maps are written by key, as Go does. 0 or out's error. */
 int schema_to_json(struct schema_ref t, const void *obj, unsigned flags, struct buf *out);
-/* Deep copy into another arena. */
+/* Deep copy into another arena; shares no memory with from. 0 or -ENOMEM. */
 int schema_copy(struct schema_ref t, const void *from, struct arena *a, void *to);
+/* Same value: absent and empty differ, the order of maps does not matter. */
 bool schema_equal(struct schema_ref t, const void *a, const void *b);
+/* Bytes of the struct of t. */
+size_t schema_size(struct schema_ref t);
 /* First value of a key in a pair list, NULL when absent. */
 const char *schema_pair_get(const struct schema_pair *v, uint32_t n, const char *key);

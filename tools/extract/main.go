@@ -109,10 +109,8 @@ var special = map[string]string{
 
 func basic(t reflect.Type) string {
 	switch t.Kind() {
-	case reflect.Int, reflect.Int64:
-		return "int64"
-	case reflect.Uint, reflect.Uint64:
-		return "uint64"
+	case reflect.Int, reflect.Uint, reflect.Int64, reflect.Uint64:
+		return t.Kind().String()
 	case reflect.Bool, reflect.String, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Uint8, reflect.Uint16, reflect.Uint32:
 		return t.Kind().String()
 	case reflect.Float32, reflect.Float64:

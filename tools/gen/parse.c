@@ -7,14 +7,16 @@
 
 #include "base/num.h"
 
-static const struct { const char *word; int kind; unsigned flags; } scalars[] = {
+static const struct { const char *word; int kind; } scalars[] = {
 	{ "bool", SCHEMA_BOOL }, { "int8", SCHEMA_I8 }, { "int16", SCHEMA_I16 }, { "int32", SCHEMA_I32 }, { "int64", SCHEMA_I64 },
-	{ "int", SCHEMA_I64 }, { "uint8", SCHEMA_U8 }, { "uint16", SCHEMA_U16 }, { "uint32", SCHEMA_U32 }, { "uint64", SCHEMA_U64 },
+	{ "int", SCHEMA_I64 }, { "uint", SCHEMA_U64 }, { "uint8", SCHEMA_U8 }, { "uint16", SCHEMA_U16 }, { "uint32", SCHEMA_U32 }, { "uint64", SCHEMA_U64 },
 	{ "float64", SCHEMA_F64 }, { "string", SCHEMA_STRING }, { "time", SCHEMA_TIME }, { "metatime", SCHEMA_METATIME },
 	{ "microtime", SCHEMA_MICROTIME }, { "duration", SCHEMA_DURATION }, { "quantity", SCHEMA_QUANTITY }, { "json", SCHEMA_JSON },
 	{ "rawextension", SCHEMA_RAWEXT }, { "fields", SCHEMA_FIELDSV1 }, { "bytes", SCHEMA_BYTES }, { "intorstring", SCHEMA_INTSTR },
 	{ "empty", SCHEMA_EMPTY },
 };
+/* Go's types whose size depends on the machine say their own name in errors. */
+static const char *const go_sizes[] = { "int", "uint" };
 
 static struct gen_type *type_named(struct gen *g, const char *name, const char *where)
 {
@@ -97,6 +99,9 @@ static bool is_slice(int kind)
 
 static void base_parse(struct gen *g, struct gen_field *f, const char *type)
 {
+	for (size_t i = 0; i < sizeof go_sizes / sizeof *go_sizes; i++)
+		if (!strcmp(type, go_sizes[i]))
+			f->go = (char *)go_sizes[i];
 	for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++) {
 		if (!strcmp(type, scalars[i].word)) {
 			f->kind = scalars[i].kind;
