@@ -139,7 +139,7 @@ int image_layer_from_dir_wait(struct image_store *s, const char *dir, bool take,
 /* The same from a tar stream read to its end (any compression): import, and COPY/ADD steps that have a tar. */
 int image_layer_from_tar_wait(struct image_store *s, struct stream *tar, struct image_layer **ret, struct err *e);
 const char *image_layer_diff_id(const struct image_layer *l);
-const char *image_layer_dir(const struct image_layer *l);
+int image_layer_dir(const struct image_layer *l, struct arena *a, const char **ret);    /* its diff folder */
 int64_t image_layer_size(const struct image_layer *l);
 void image_layer_release(struct image_layer *l);      /* harmless on NULL; an unnamed layer goes away */
 

@@ -118,7 +118,8 @@ bool image_has_owner(const struct image_rec *i, enum image_owner o);
 /* Bytes of a layer in a file: a compressed blob, or a part of an archive. */
 struct layer_source {
 	int fd;
-	int64_t offset, len;                     /* len < 0: to the end */
+	int64_t offset, len;                     /* len < 0: to the end; offset < 0: a pipe, read as it comes */
+	bool keep;                               /* make a compressed blob of it, so that the layer can be pushed as it came */
 	void (*progress)(void *arg, int64_t done_bytes);   /* on the loop, now and then; may be NULL */
 	void *progress_arg;
 };
@@ -134,9 +135,17 @@ void image_discard(struct image_store *s, const char *path);
 int image_layer_blob_wait(struct image_store *s, struct layer_rec *l, struct image_blob **ret, struct err *e);
 
 /* --- files (file.c) */
-/* Copies a stream to an unlinked (path NULL) or named new file; the descriptor, read-write, at its start. Digest (may be NULL) of the bytes. */
-int image_spool_wait(struct image_store *s, struct stream *in, const char *path, int64_t max_bytes, char digest[DIGEST_MAX], struct err *e);
+/*
+ * Copies a stream to a new file: the descriptor, read-write, at its start. path NULL: a file below tmp/ without a name. digest (may be
+ * NULL) gets the SHA-256 of the bytes, *size their number. Past max_bytes: -EFBIG.
+ */
+int image_spool_wait(struct image_store *s, struct stream *in, const char *path, int64_t max_bytes, char digest[DIGEST_MAX], int64_t *size,
+		     struct err *e);
 /* Makes a small file durable on a worker. */
 int image_write_file_wait(const char *path, struct slice data, struct err *e);
-/* Job: everything written below ROOT/image is on the disk. */
+/* Everything written below ROOT/image is on the disk when it returns. */
 int image_sync_wait(struct image_store *s, struct err *e);
+/* Sum of file sizes below a folder, each inode once. */
+int image_dir_bytes_wait(const char *dir, int64_t *ret, struct err *e);
+/* An open file without a name below tmp/. */
+int image_tmp_file(struct image_store *s, struct err *e);
