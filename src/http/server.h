@@ -39,6 +39,7 @@ struct http_request {
 	bool has_body;
 	const char *peer_name;        /* TLS client certificate's common name, or NULL */
 	void *scratch;                /* for the user's before() hook, e.g. the parsed API version */
+	int http_minor;               /* HTTP/1.0: 0, 1.1: 1; HTTP/2: 2 */
 };
 
 const char *http_param(const struct http_request *r, const char *name);   /* "" when absent */
@@ -56,12 +57,19 @@ int http_begin_wait(struct http_request *r, int status, const char *content_type
 /* With a Content-Length instead of chunks; length bytes must follow. */
 int http_begin_length_wait(struct http_request *r, int status, const char *content_type, int64_t length);
 int http_write_wait(struct http_request *r, const void *p, size_t n);        /* sent before it returns; -EPIPE when the peer left */
+/* Ends a begun answer; done by itself when the handler returns >= 0. A handler that returns < 0 after it has begun cuts the connection,
+ * so that the client sees an incomplete answer. */
+int http_end_wait(struct http_request *r);
 bool http_begun(const struct http_request *r);
 /* True once the peer has closed; and a fiber can wait for it while producing nothing: 0 = gone, -ETIMEDOUT. */
 bool http_peer_gone(struct http_request *r);
 int http_peer_gone_wait(struct http_request *r, int64_t timeout_ns);
+/* From now on (on), this handler's fiber is cancelled when the peer closes: every *_wait in it returns -ECANCELED. As in Go's servers, a
+ * peer that has closed its sending half counts as gone. */
+void http_cancel_when_gone(struct http_request *r, bool on);
 /* Takes the raw connection: sends `status` (101 with Upgrade: protocol, or 200) and its headers; *ret reads bytes already buffered
- * first. The caller closes it. */
+ * first. The caller closes it. status 0 picks what Docker does: 101 UPGRADED with the protocol that the request's Upgrade header names,
+ * 200 without one; `upgrade` is then not looked at. What is left of a request body is read and dropped (bounded) before. */
 int http_hijack_wait(struct http_request *r, int status, const char *content_type, const char *upgrade, struct stream **ret);
 
 struct http_server_config {
@@ -77,7 +85,12 @@ struct http_server_config {
 	int64_t head_timeout_ns, idle_timeout_ns;    /* half-open and idle connections: default 30 s, 180 s */
 	unsigned max_connections;                    /* default 4096 */
 };
+/* c->routes and c->user must outlive the server. */
 int http_server_new(struct loop *l, const struct http_server_config *c, struct http_server **ret);
+/* Stops listening, closes idle connections, cancels the fibers of busy ones; memory goes with the last of them. */
 void http_server_free(struct http_server *s);
+/* Serves one stream (taken) as if it had been accepted: tests, and HTTP inside of other protocols. */
+int http_server_serve(struct http_server *s, struct stream *stream);
+unsigned http_server_connections(const struct http_server *s);
 /* Serves a listening socket (taken); tls may be NULL. Several per server. */
 int http_server_listen(struct http_server *s, int fd, struct tls_config *tls, struct err *e);
