@@ -29,6 +29,7 @@
 
 struct kv;
 struct loop;
+struct net_kernel;
 struct net;
 
 struct net_cidr { uint32_t addr; uint8_t len; };       /* host byte order */
@@ -45,6 +46,7 @@ struct net_options {
 	unsigned ready;                  /* namespaces kept ready; 0: 4 */
 	const char *dns_program;         /* coracled; started as `dns --run RUN` when nobody answers on RUN/dns.sock. NULL: never */
 	const char *resolv_conf;         /* the host's; NULL: /etc/resolv.conf */
+	const struct net_kernel *kernel; /* a double in tests; NULL: the real one (net/kernel.h) */
 };
 
 /* Loads records, makes or adopts bridge and table, collects what a crash left, connects to dns (in the background). Suspends. */

@@ -78,9 +78,11 @@ struct net {
 	VEC(char *) ready;              /* file names of ready namespaces */
 	unsigned ready_want;
 	bool refilling, closing;
+	struct waitq refilled;
 	struct fmutex create_lock;      /* choice of a subnet until it is recorded */
 	struct dns_client *dns;
 	struct buf resolv_conf;
+	int64_t resolv_changed;         /* its time when read */
 	struct network *default_bridge;
 };
 
@@ -105,7 +107,7 @@ struct sandbox *sandbox_find(struct net *n, const char *container);
 /* Takes the sandbox's lock; NULL when it is gone (-ENOENT in e). */
 struct sandbox *sandbox_lock_wait(struct net *n, const char *container, struct err *e);
 void sandbox_unlock(struct net *n, struct sandbox *s);
-int sandbox_save_wait(struct net *n, struct sandbox *s, struct err *e);
+int sandbox_save(struct net *n, struct sandbox *s, struct err *e);
 void net_refill(struct net *n);     /* starts a fiber that makes namespaces until enough are ready */
 bool net_addr_busy(void *arg, uint32_t addr);
 
@@ -115,7 +117,8 @@ struct endpoint *endpoint_new(struct net *n, struct sandbox *s, struct network *
 void endpoint_free(struct net *n, struct endpoint *p);   /* gives the address back */
 int endpoint_name(struct endpoint *p);                   /* fills dns_names anew */
 void endpoint_fill(struct endpoint *p);                  /* pub from the rest */
-void sandbox_tell_dns(struct net *n, struct sandbox *s);
+void sandbox_tell_dns_wait(struct net *n, struct sandbox *s);
+struct dns_source net_dns_source(struct net *n);
 
 /* publish.c */
 int ports_adopt(struct net *n, struct sandbox *s);       /* books what a record says and holds the sockets */
