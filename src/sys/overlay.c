@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sys/overlay.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "base/auto.h"
+#include "base/buf.h"
+#include "base/fd.h"
+#include "sys/kernel.h"
+
+enum { LOWER_MAX = 500 };
+
+/* What the kernel logged into the context's descriptor says more than errno. */
+static int refused(int ctx, int code, const char *what, struct err *e)
+{
+	char line[256];
+	ssize_t n = read(ctx, line, sizeof line - 1);
+	if (n <= 2)
+		return err_sys(e, code, "mount overlay: %s", what);
+	while (n && line[n - 1] == '\n')
+		n--;
+	line[n] = 0;
+	return err_sys(e, code, "mount overlay: %s: %s", what, line + 2);
+}
+
+static int set(int ctx, const char *key, const char *value)
+{
+	return k_fsconfig(ctx, FSCONFIG_SET_STRING, key, value, 0);
+}
+
+/* Before Linux 6.5 a string of the context ends at 256 bytes; the old call takes a page, so layers go in as short descriptor paths. */
+static int open_old(const char *const *lower, size_t n, const char *upper, const char *work, struct err *e)
+{
+	AUTO(buf) struct buf opt = BUF_INIT(4095);
+	int fds[LOWER_MAX], r = 0;
+	size_t n_fds = 0;
+	buf_adds(&opt, "index=off,redirect_dir=off,metacopy=off,lowerdir=");
+	for (size_t i = 0; i < n && r == 0; i++) {
+		int fd = open(lower[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			r = err_sys(e, errno, "open layer %s", lower[i]);
+		else
+			buf_addf(&opt, "%s/proc/self/fd/%d", i ? ":" : "", fds[n_fds++] = fd);
+	}
+	if (upper)
+		buf_addf(&opt, ",upperdir=%s,workdir=%s", upper, work);
+	if (r == 0 && buf_error(&opt) < 0)
+		r = err_set(e, E2BIG, "mount overlay: too many layers for this kernel");
+	/* attached for an instant on "/proc", in whatever mount namespace this is: the caller has a private one */
+	if (r == 0 && mount("overlay", "/proc", "overlay", upper ? 0 : MS_RDONLY, opt.ptr) < 0)
+		r = err_sys(e, errno, "mount overlay");
+	if (r == 0) {
+		r = k_open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		umount2("/proc", MNT_DETACH);
+		if (r < 0)
+			r = err_sys(e, r, "mount overlay");
+	}
+	while (n_fds)
+		close(fds[--n_fds]);
+	return r;
+}
+
+int sys_overlay_open(const char *const *lower, size_t n, const char *upper, const char *work, struct err *e)
+{
+	if (n == 0 || n > LOWER_MAX)
+		return err_set(e, EINVAL, "mount overlay: %zu layers, 1 to %d are possible", n, LOWER_MAX);
+	AUTO(close) int ctx = k_fsopen("overlay", FSOPEN_CLOEXEC);
+	if (ctx < 0)
+		return ctx == -ENOSYS ? open_old(lower, n, upper, work, e) : err_sys(e, ctx, "mount overlay");
+	/* options an old kernel does not know are no loss */
+	set(ctx, "index", "off");
+	set(ctx, "redirect_dir", "off");
+	set(ctx, "metacopy", "off");
+	set(ctx, "source", "overlay");
+	int r = 0;
+	for (size_t i = 0; i < n; i++) {
+		if ((r = set(ctx, "lowerdir+", lower[i])) == 0)
+			continue;
+		if (i == 0 && r == -EINVAL && access(lower[0], F_OK) == 0)
+			return open_old(lower, n, upper, work, e);
+		return refused(ctx, r, lower[i], e);
+	}
+	if (upper && ((r = set(ctx, "upperdir", upper)) < 0 || (r = set(ctx, "workdir", work)) < 0))
+		return refused(ctx, r, upper, e);
+	if ((r = k_fsconfig(ctx, FSCONFIG_CMD_CREATE, NULL, NULL, 0)) < 0)
+		return refused(ctx, r, upper ? upper : lower[0], e);
+	int fd = k_fsmount(ctx, FSMOUNT_CLOEXEC, upper ? 0 : MOUNT_ATTR_RDONLY);
+	return fd < 0 ? err_sys(e, fd, "mount overlay") : fd;
+}
