@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "sys/kernel.h"
+#include "sys/mounts.h"
 
 enum { LOWER_MAX = 500 };
 
@@ -62,10 +63,20 @@ static int open_old(const char *const *lower, size_t n, const char *upper, const
 	return r;
 }
 
+/* An overlay must have two folders; one alone is shown as it is. */
+static int alone(const char *lower, struct err *e)
+{
+	AUTO(close) int fd = sys_bind_open(AT_FDCWD, lower, false);
+	int r = fd < 0 ? fd : sys_mount_setattr(fd, MOUNT_ATTR_RDONLY, 0, false);
+	return r < 0 ? err_sys(e, r, "open layer %s", lower) : take_fd(&fd);
+}
+
 int sys_overlay_open(const char *const *lower, size_t n, const char *upper, const char *work, struct err *e)
 {
 	if (n == 0 || n > LOWER_MAX)
 		return err_set(e, EINVAL, "mount overlay: %zu layers, 1 to %d are possible", n, LOWER_MAX);
+	if (n == 1 && !upper)
+		return alone(lower[0], e);
 	AUTO(close) int ctx = k_fsopen("overlay", FSOPEN_CLOEXEC);
 	if (ctx < 0)
 		return ctx == -ENOSYS ? open_old(lower, n, upper, work, e) : err_sys(e, ctx, "mount overlay");
