@@ -62,7 +62,7 @@ static int parent_of(struct apply *a, const char *path, struct err *e)
 	char *dir = slice_dup(slice_n(path, n));
 	if (!dir)
 		return err_nomem(e);
-	int fd = dirs_make(a->root, dir, a->chown ? a->owner.uid : 0, a->chown ? a->owner.gid : 0, 0755);
+	int fd = unpack_dirs_make(a->root, dir, a->chown ? a->owner.uid : 0, a->chown ? a->owner.gid : 0, 0755);
 	if (fd < 0) {
 		err_sys(e, fd, "open the folder of %s", path);
 		free(dir);
@@ -84,7 +84,7 @@ static int clear_way(struct apply *a, int dir, const char *name, const char *pat
 	if (a->u->job->no_overwrite_dir_non_dir && was_dir != is_dir)
 		return err_set(e, EINVAL, "cannot overwrite %s \"%s\" with %s \"%s\"", was_dir ? "directory" : "non-directory", path,
 			       is_dir ? "directory" : "non-directory", t->name);
-	int r = tree_remove(dir, name);
+	int r = unpack_remove(dir, name);
 	/* a later name may lead through what is now gone */
 	if (was_dir || S_ISLNK(st.st_mode))
 		forget_parent(a);
@@ -206,13 +206,13 @@ static int make_hardlink(struct apply *a, int dir, const char *name, const struc
 	AUTO(free) char *target = malloc(strlen(t->link) + 2);
 	if (!target)
 		return err_nomem(e);
-	if (path_inside(target, t->link) < 0)
+	if (unpack_path_inside(target, t->link) < 0)
 		return err_set(e, EINVAL, "refused hard link %s: its target %s is outside", path, t->link);
 	const char *base = path_base(target);
 	AUTO(free) char *folder = slice_dup(slice_n(target, (size_t)(base - target)));
 	if (!folder)
 		return err_nomem(e);
-	AUTO(close) int from = open_at(a->root, *folder ? folder : ".", O_RDONLY | O_DIRECTORY, 0);
+	AUTO(close) int from = unpack_open(a->root, *folder ? folder : ".", O_RDONLY | O_DIRECTORY, 0);
 	if (from < 0)
 		return err_sys(e, from, "link %s to %s", path, t->link);
 	return linkat(from, base, dir, name, 0) < 0 ? err_sys(e, errno, "link %s to %s", path, t->link) : 0;
@@ -222,7 +222,7 @@ static int make_hardlink(struct apply *a, int dir, const char *name, const struc
 static int whiteout(struct apply *a, int dir, const char *name, const char *path, struct err *e)
 {
 	if (!strcmp(name, ".wh..wh..opq")) {
-		int r = helper_set_opaque(a->u->helper, dir);
+		int r = unpack_set_opaque(a->u->helper, dir);
 		return r < 0 ? err_sys(e, r, "make the folder of %s opaque", path) : 0;
 	}
 	if (!strncmp(name, ".wh..wh.", 8))
@@ -233,7 +233,7 @@ static int whiteout(struct apply *a, int dir, const char *name, const char *path
 	if (mknodat(dir, victim, S_IFCHR, makedev(0, 0)) == 0)
 		return 0;
 	/* also a file of this very layer goes */
-	int r = errno == EEXIST ? tree_remove(dir, victim) : -errno;
+	int r = errno == EEXIST ? unpack_remove(dir, victim) : -errno;
 	forget_parent(a);
 	if (r == 0 && (dir = parent_of(a, path, e)) < 0)
 		return dir;
@@ -258,7 +258,7 @@ static int apply_entry(struct apply *a, const struct tar_entry *t, struct err *e
 	AUTO(free) char *path = malloc(strlen(t->name) + 2);
 	if (!path)
 		return err_nomem(e);
-	if (path_inside(path, t->name) < 0)
+	if (unpack_path_inside(path, t->name) < 0)
 		return err_set(e, EINVAL, "refused %s: it is outside", t->name);
 	if (!strcmp(path, "."))
 		return set_root(a, t, e);
@@ -293,7 +293,7 @@ static void set_times(struct apply *a)
 {
 	for (size_t i = a->times.n; i-- > 0;) {
 		struct timespec when[2] = { spec_of(a->times.v[i].mtime_ns), spec_of(a->times.v[i].mtime_ns) };
-		AUTO(close) int fd = open_at(a->root, a->times.v[i].path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+		AUTO(close) int fd = unpack_open(a->root, a->times.v[i].path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 		/* one that a later entry has replaced keeps its own */
 		if (fd >= 0)
 			futimens(fd, when);
@@ -331,22 +331,22 @@ static int apply_all(struct apply *a, struct err *e)
 	return r;
 }
 
-int job_layer(struct unpack *u, struct err *e)
+int unpack_do_layer(struct unpack *u, struct err *e)
 {
 	struct apply a = { .u = u, .root = u->root, .is_layer = true };
 	return apply_all(&a, e);
 }
 
-int job_extract(struct unpack *u, struct err *e)
+int unpack_do_extract(struct unpack *u, struct err *e)
 {
 	struct apply a = { .u = u };
 	const char *path = u->job->path ? u->job->path : "/";
-	AUTO(close) int dir = open_at(u->root, path, O_RDONLY | O_DIRECTORY, 0);
+	AUTO(close) int dir = unpack_open(u->root, path, O_RDONLY | O_DIRECTORY, 0);
 	if (dir == -ENOTDIR)
 		return err_set(e, ENOTDIR, "extraction point is not a directory");
 	if (dir < 0)
 		return err_sys(e, dir, "open %s", path);
-	int r = u->job->chown ? owner_find(u, u->job->chown, &a.owner, e) : 0;
+	int r = u->job->chown ? unpack_owner(u, u->job->chown, &a.owner, e) : 0;
 	if (r < 0)
 		return r;
 	a.root = dir;

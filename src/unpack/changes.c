@@ -46,12 +46,12 @@ static int hidden(struct diff *d, int upper, int lower, const char *path, struct
 {
 	AUTO(names) struct names n = { 0 };
 	struct stat st;
-	int r = lower < 0 ? 0 : names_read(lower, &n);
+	int r = lower < 0 ? 0 : unpack_names_read(lower, &n);
 	for (size_t i = 0; r == 0 && i < n.n; i++) {
 		AUTO(free) char *below = *path ? fmt_new("%s/%s", path, n.v[i]) : strdup(n.v[i]);
 		if (!below)
 			return err_nomem(e);
-		if (fstatat(upper, n.v[i], &st, AT_SYMLINK_NOFOLLOW) < 0 && !is_skipped(d->u->job, below))
+		if (fstatat(upper, n.v[i], &st, AT_SYMLINK_NOFOLLOW) < 0 && !unpack_is_skipped(d->u->job, below))
 			r = note(d, below, DELETED, e);
 	}
 	return r;
@@ -63,7 +63,7 @@ static int entry(struct diff *d, int upper, int lower, const char *name, const c
 	if (fstatat(upper, name, &now, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "look at %s", path);
 	bool existed = lower >= 0 && fstatat(lower, name, &was, AT_SYMLINK_NOFOLLOW) == 0;
-	if (is_whiteout(&now))
+	if (unpack_is_whiteout(&now))
 		return existed ? note(d, path, DELETED, e) : 0;
 	size_t at = d->list.n;
 	int r = 0;
@@ -93,17 +93,17 @@ static int walk(struct diff *d, int upper, int lower, const char *path, int dept
 	AUTO(names) struct names n = { 0 };
 	if (depth > UNPACK_DEPTH_MAX)
 		return err_sys(e, ELOOP, "folders are too deep at %s", path);
-	int r = names_read(upper, &n);
+	int r = unpack_names_read(upper, &n);
 	if (r < 0)
 		return err_sys(e, r, "list %s", path);
 	for (size_t i = 0; r == 0 && i < n.n; i++) {
 		AUTO(free) char *below = *path ? fmt_new("%s/%s", path, n.v[i]) : strdup(n.v[i]);
 		if (!below)
 			return err_nomem(e);
-		if (!is_skipped(d->u->job, below))
+		if (!unpack_is_skipped(d->u->job, below))
 			r = entry(d, upper, lower, n.v[i], below, depth, e);
 	}
-	if (r == 0 && lower >= 0 && helper_is_opaque(d->u->helper, upper))
+	if (r == 0 && lower >= 0 && unpack_is_opaque(d->u->helper, upper))
 		r = hidden(d, upper, lower, path, e);
 	return r;
 }
@@ -113,7 +113,7 @@ static int by_path(const void *a, const void *b)
 	return strcmp(((const struct unpack_change *)a)->path, ((const struct unpack_change *)b)->path);
 }
 
-int job_changes(struct unpack *u, struct err *e)
+int unpack_do_changes(struct unpack *u, struct err *e)
 {
 	struct diff d = { .u = u };
 	int r = walk(&d, u->upper, u->root, "", 0, e);

@@ -61,7 +61,7 @@ static int copy_xattrs(int from, int to, const char *path, struct err *e)
 	struct tar_xattr *x;
 	size_t n;
 	arena_init(&a, 8 << 20);
-	int r = xattrs_read(from, &a, &x, &n);
+	int r = unpack_xattrs(from, &a, &x, &n);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		if (fsetxattr(to, x[i].name, x[i].value.ptr, x[i].value.len, 0) < 0 && errno != ENOTSUP && errno != EPERM)
 			r = -errno;
@@ -118,7 +118,7 @@ static int copy_contents(struct copy *c, int from, int to, const char *path, int
 	AUTO(names) struct names n = { 0 };
 	if (depth > UNPACK_DEPTH_MAX)
 		return err_sys(e, ELOOP, "folders are too deep at %s", path);
-	int r = names_read(from, &n);
+	int r = unpack_names_read(from, &n);
 	if (r < 0)
 		return err_sys(e, r, "list %s", path);
 	for (size_t i = 0; r == 0 && i < n.n; i++) {
@@ -151,7 +151,7 @@ static int copy_entry(struct copy *c, int fromdir, const char *from, int todir, 
 	if (fstatat(fromdir, from, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, errno, "look at %s", path);
 	if (fstatat(todir, to, &there, AT_SYMLINK_NOFOLLOW) == 0 && !(S_ISDIR(st.st_mode) && S_ISDIR(there.st_mode))) {
-		int r = tree_remove(todir, to);
+		int r = unpack_remove(todir, to);
 		if (r < 0)
 			return err_sys(e, r, "replace %s", path);
 	}
@@ -167,7 +167,7 @@ static int copy_entry(struct copy *c, int fromdir, const char *from, int todir, 
 static int dest_dir(struct copy *c, const char *path, struct err *e)
 {
 	const int64_t *chmod = c->u->job->chmod;
-	int fd = dirs_make(c->u->root, path, c->owner.uid, c->owner.gid, chmod ? (mode_t)*chmod & 07777 : 0755);
+	int fd = unpack_dirs_make(c->u->root, path, c->owner.uid, c->owner.gid, chmod ? (mode_t)*chmod & 07777 : 0755);
 	return fd < 0 ? err_sys(e, fd, "create the folder %s", path) : fd;
 }
 
@@ -188,12 +188,12 @@ static int copy_source(struct copy *c, const struct source *s, const char *dest,
 	AUTO(free) char *folder = slice_dup(slice_n(path, (size_t)(base - path)));
 	if (!folder)
 		return err_nomem(e);
-	AUTO(close) int to = dirs_make(c->u->root, folder, c->owner.uid, c->owner.gid, 0755);
+	AUTO(close) int to = unpack_dirs_make(c->u->root, folder, c->owner.uid, c->owner.gid, 0755);
 	if (to < 0)
 		return err_sys(e, to, "create the folder of %s", path);
 	/* links on the way were followed when the source was found: find where it really is */
-	AUTO(close) int base_fd = open_in(c->u->source, c->u->job->source_dir && *c->u->job->source_dir ? c->u->job->source_dir : ".", O_RDONLY | O_DIRECTORY);
-	AUTO(close) int in = base_fd < 0 ? base_fd : open_in(base_fd, s->path, O_RDONLY | O_NONBLOCK);
+	AUTO(close) int base_fd = unpack_open_in(c->u->source, c->u->job->source_dir && *c->u->job->source_dir ? c->u->job->source_dir : ".", O_RDONLY | O_DIRECTORY);
+	AUTO(close) int in = base_fd < 0 ? base_fd : unpack_open_in(base_fd, s->path, O_RDONLY | O_NONBLOCK);
 	if (in < 0)
 		return err_sys(e, in, "open %s", s->path);
 	if (!S_ISREG(s->st.st_mode))
@@ -215,7 +215,7 @@ static int copy_source(struct copy *c, const struct source *s, const char *dest,
 	return copy_xattrs(in, out, path, e);
 }
 
-int job_copy(struct unpack *u, struct err *e)
+int unpack_do_copy(struct unpack *u, struct err *e)
 {
 	struct copy c = { .u = u, .keep_owner = u->job->keep_owner && !u->job->chown };
 	AUTO(sources) struct sources s = { 0 };
@@ -226,8 +226,8 @@ int job_copy(struct unpack *u, struct err *e)
 	size_t n = strlen(path);
 	if (n > PATH_MAX - 2)
 		return err_sys(e, ENAMETOOLONG, "open %s", path);
-	int r = u->job->chown ? owner_find(u, u->job->chown, &c.owner, e) : 0;
-	if (r < 0 || (r = sources_find(u, &s, e)) < 0)
+	int r = u->job->chown ? unpack_owner(u, u->job->chown, &c.owner, e) : 0;
+	if (r < 0 || (r = unpack_sources_find(u, &s, e)) < 0)
 		return r;
 	bool slash = path[n - 1] == '/' || !strcmp(path, ".") || (n > 1 && !strcmp(path + n - 2, "/."));
 	if (s.n > 1 && !slash)
@@ -236,7 +236,7 @@ int job_copy(struct unpack *u, struct err *e)
 	if (!rooted)
 		return err_nomem(e);
 	path_clean(clean, rooted);
-	if ((r = link_follow(u, clean, dest, sizeof dest, e)) < 0)
+	if ((r = unpack_follow(u, clean, dest, sizeof dest, e)) < 0)
 		return r;
 	struct stat st;
 	bool is_dir = slash || (fstatat(u->root, dest, &st, 0) == 0 && S_ISDIR(st.st_mode));

@@ -132,7 +132,7 @@ static int put_below(struct emit *m, int fd, const char *as, const char *real, i
 	AUTO(names) struct names n = { 0 };
 	if (depth > UNPACK_DEPTH_MAX)
 		return err_sys(e, ELOOP, "folders are too deep at %s", real);
-	int r = names_read(fd, &n);
+	int r = unpack_names_read(fd, &n);
 	if (r < 0)
 		return err_sys(e, r, "list %s", real);
 	for (size_t i = 0; r == 0 && i < n.n; i++) {
@@ -140,7 +140,7 @@ static int put_below(struct emit *m, int fd, const char *as, const char *real, i
 		AUTO(free) char *path = *real ? fmt_new("%s/%s", real, n.v[i]) : strdup(n.v[i]);
 		if (!below || !path)
 			return err_nomem(e);
-		if (!is_skipped(m->u->job, path))
+		if (!unpack_is_skipped(m->u->job, path))
 			r = put_tree(m, fd, n.v[i], below, path, depth + 1, e);
 	}
 	return r;
@@ -165,7 +165,7 @@ static int put_file(struct emit *m, int dirfd, const char *name, struct tar_entr
 		return errno == ENOENT ? 0 : err_sys(e, errno, "open %s", real);
 	if (!S_ISREG(st.st_mode))
 		return 0;
-	int r = xattrs_read(fd, &a, &t->xattrs, &t->n_xattrs);
+	int r = unpack_xattrs(fd, &a, &t->xattrs, &t->n_xattrs);
 	if (r < 0)
 		return err_sys(e, r, "read the attributes of %s", real);
 	fill(t, &st);
@@ -186,14 +186,14 @@ static int put_dir(struct emit *m, int dirfd, const char *name, struct tar_entry
 	AUTO(free) char *slash = slice_ends(slice_of(as), "/") ? strdup(as) : fmt_new("%s/", as);
 	if (!slash)
 		return err_nomem(e);
-	int r = xattrs_read(fd, &a, &t->xattrs, &t->n_xattrs);
+	int r = unpack_xattrs(fd, &a, &t->xattrs, &t->n_xattrs);
 	if (r < 0)
 		return err_sys(e, r, "read the attributes of %s", real);
 	t->type = TAR_DIR;
 	t->name = slash;
 	if ((r = put(m, t, e)) < 0)
 		return r;
-	if (m->is_layer && helper_is_opaque(m->u->helper, fd)) {
+	if (m->is_layer && unpack_is_opaque(m->u->helper, fd)) {
 		AUTO(free) char *opq = fmt_new("%s.wh..wh..opq", slash);
 		struct tar_entry w = { .type = TAR_FILE, .name = opq, .link = "", .mode = 0600, .mtime_ns = t->mtime_ns };
 		if (!opq)
@@ -218,7 +218,7 @@ static int put_tree(struct emit *m, int dirfd, const char *name, const char *as,
 	struct stat st;
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "look at %s", real);
-	if (m->is_layer && is_whiteout(&st))
+	if (m->is_layer && unpack_is_whiteout(&st))
 		return put_whiteout(m, as, &st, e);
 	struct tar_entry t = { .name = as };
 	fill(&t, &st);
@@ -280,7 +280,7 @@ static int finish(struct emit *m, int r, struct err *e)
 	return r;
 }
 
-int job_pack(struct unpack *u, struct err *e)
+int unpack_do_pack(struct unpack *u, struct err *e)
 {
 	struct emit m = { .u = u, .is_layer = true };
 	begin(&m);
@@ -288,7 +288,7 @@ int job_pack(struct unpack *u, struct err *e)
 	return finish(&m, r, e);
 }
 
-int job_export(struct unpack *u, struct err *e)
+int unpack_do_export(struct unpack *u, struct err *e)
 {
 	struct emit m = { .u = u };
 	begin(&m);
@@ -297,11 +297,11 @@ int job_export(struct unpack *u, struct err *e)
 }
 
 /* Docker's rebasing: entries of /a/b are named b, b/…; with "." at the end ./, ./…; of / itself /, /…. */
-int job_archive(struct unpack *u, struct err *e)
+int unpack_do_archive(struct unpack *u, struct err *e)
 {
 	const char *path = u->job->path ? u->job->path : "/";
-	int r = job_stat(u, e);
-	if (r < 0 || (r = report_send(u, e)) < 0)
+	int r = unpack_do_stat(u, e);
+	if (r < 0 || (r = unpack_report_send(u, e)) < 0)
 		return r;
 	size_t n = strlen(path);
 	bool dot = (n >= 2 && !strcmp(path + n - 2, "/.")) || !strcmp(path, ".");
@@ -317,7 +317,7 @@ int job_archive(struct unpack *u, struct err *e)
 	bool slash = n > 1 && path[n - 1] == '/';
 	bool whole = dot || slash || !*base;
 	/* a trailing slash or dot follows a link at the end; otherwise it is copied as a link */
-	AUTO(close) int dir = open_at(u->root, whole ? clean : folder, O_RDONLY | O_DIRECTORY, 0);
+	AUTO(close) int dir = unpack_open(u->root, whole ? clean : folder, O_RDONLY | O_DIRECTORY, 0);
 	if (dir < 0)
 		return err_sys(e, dir, "open %s", path);
 	struct emit m = { .u = u };

@@ -70,7 +70,7 @@ static int put_bind(int root, const struct unpack_bind *b, struct err *e)
 	int r = b->read_only ? sys_mount_setattr(from, MOUNT_ATTR_RDONLY, 0, true) : 0;
 	if (r < 0)
 		return err_sys(e, r, "make %s read-only", b->source);
-	AUTO(close) int at = open_in(root, b->target, O_PATH);
+	AUTO(close) int at = unpack_open_in(root, b->target, O_PATH);
 	/* never mounted since there: nothing of it can be seen */
 	if (at == -ENOENT)
 		return 0;
@@ -131,7 +131,7 @@ static int confine(struct unpack *u, struct err *e)
 	const char *op = u->job->op;
 	int r;
 	if (!strcmp(op, "layer") || !strcmp(op, "pack") || !strcmp(op, "changes"))
-		if ((r = helper_fork(&u->helper, e)) < 0)
+		if ((r = unpack_helper_fork(&u->helper, e)) < 0)
 			return r;
 	struct sys_caps caps = { .effective = KEPT, .permitted = KEPT };
 	if ((r = sys_caps_set(&caps, e)) < 0)

@@ -51,7 +51,7 @@ static _Noreturn void serve(int sock, pid_t child)
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
-int helper_fork(int *ret_sock, struct err *e)
+int unpack_helper_fork(int *ret_sock, struct err *e)
 {
 	int s[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0)
@@ -85,13 +85,13 @@ static int ask(int sock, char what, int dirfd)
 	return n == 1 ? (unsigned char)c : -EPIPE;
 }
 
-int helper_set_opaque(int sock, int dirfd)
+int unpack_set_opaque(int sock, int dirfd)
 {
 	int r = ask(sock, 's', dirfd);
 	return r <= 0 ? r : -r;
 }
 
-bool helper_is_opaque(int sock, int dirfd)
+bool unpack_is_opaque(int sock, int dirfd)
 {
 	return sock >= 0 && ask(sock, 'g', dirfd) == 1;
 }

@@ -69,7 +69,7 @@ static int rest_is_well_formed(const char *p)
 	return 0;
 }
 
-int path_match(const char *p, const char *s)
+int unpack_match(const char *p, const char *s)
 {
 	/* where to go on when the text behind the last star does not fit */
 	const char *star = NULL, *from = NULL;
@@ -113,7 +113,7 @@ int path_match(const char *p, const char *s)
 	}
 }
 
-bool has_wildcards(const char *p)
+bool unpack_has_wildcards(const char *p)
 {
 	for (; *p; p++) {
 		if (*p == '\\' && p[1])

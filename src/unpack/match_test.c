@@ -20,39 +20,39 @@ TEST(wildcards_match_as_in_go)
 		{ "a/b[", "x", -EINVAL }, { "*x", "xxx", 1 }, { "", "", 1 }, { "", "a", 0 }, { "*", "", 1 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		int got = path_match(rows[i].pattern, rows[i].name);
+		int got = unpack_match(rows[i].pattern, rows[i].name);
 		if (got != rows[i].want)
 			test_fail(__FILE__, __LINE__, "%s against %s: %d, not %d", rows[i].pattern, rows[i].name, got, rows[i].want);
 	}
-	CHECK(has_wildcards("a?") && has_wildcards("[") && !has_wildcards("a\\*b") && !has_wildcards("abc"));
+	CHECK(unpack_has_wildcards("a?") && unpack_has_wildcards("[") && !unpack_has_wildcards("a\\*b") && !unpack_has_wildcards("abc"));
 }
 
 TEST(file_modes_are_gos)
 {
-	CHECK_INT(go_file_mode(S_IFREG | 04755), 1u << 23 | 0755);
-	CHECK_INT(go_file_mode(S_IFDIR | 01777), 1u << 31 | 1u << 20 | 0777);
-	CHECK_INT(go_file_mode(S_IFLNK | 0777), 1u << 27 | 0777);
-	CHECK_INT(go_file_mode(S_IFCHR | 0600), 1u << 26 | 1u << 21 | 0600);
+	CHECK_INT(unpack_go_mode(S_IFREG | 04755), 1u << 23 | 0755);
+	CHECK_INT(unpack_go_mode(S_IFDIR | 01777), 1u << 31 | 1u << 20 | 0777);
+	CHECK_INT(unpack_go_mode(S_IFLNK | 0777), 1u << 27 | 0777);
+	CHECK_INT(unpack_go_mode(S_IFCHR | 0600), 1u << 26 | 1u << 21 | 0600);
 }
 
 TEST(paths_of_archives_stay_inside)
 {
 	char p[64];
-	CHECK(path_inside(p, "/etc//passwd") == 0);
+	CHECK(unpack_path_inside(p, "/etc//passwd") == 0);
 	CHECK_STR(p, "etc/passwd");
-	CHECK(path_inside(p, "./") == 0);
+	CHECK(unpack_path_inside(p, "./") == 0);
 	CHECK_STR(p, ".");
-	CHECK(path_inside(p, "a/../b/") == 0);
+	CHECK(unpack_path_inside(p, "a/../b/") == 0);
 	CHECK_STR(p, "b");
-	CHECK_INT(path_inside(p, "a/../../b"), -EXDEV);
-	CHECK_INT(path_inside(p, ".."), -EXDEV);
-	CHECK_INT(path_inside(p, "/../etc/passwd"), -EXDEV);
+	CHECK_INT(unpack_path_inside(p, "a/../../b"), -EXDEV);
+	CHECK_INT(unpack_path_inside(p, ".."), -EXDEV);
+	CHECK_INT(unpack_path_inside(p, "/../etc/passwd"), -EXDEV);
 }
 
 TEST(skipped_paths_take_what_is_below_along)
 {
 	const char *skip[] = { "/etc/hosts", "dev/" };
 	struct unpack_job j = { .skip = skip, .n_skip = 2 };
-	CHECK(is_skipped(&j, "etc/hosts") && is_skipped(&j, "dev") && is_skipped(&j, "dev/pts"));
-	CHECK(!is_skipped(&j, "etc/hosts.allow") && !is_skipped(&j, "etc") && !is_skipped(&j, "devel"));
+	CHECK(unpack_is_skipped(&j, "etc/hosts") && unpack_is_skipped(&j, "dev") && unpack_is_skipped(&j, "dev/pts"));
+	CHECK(!unpack_is_skipped(&j, "etc/hosts.allow") && !unpack_is_skipped(&j, "etc") && !unpack_is_skipped(&j, "devel"));
 }

@@ -21,7 +21,7 @@ static int folder_of(struct unpack *u, const char *path, const struct owner *o, 
 	AUTO(free) char *folder = slice_dup(slice_n(clean, (size_t)(*base - clean)));
 	if (!folder)
 		return err_nomem(e);
-	int fd = dirs_make(u->root, folder, o->uid, o->gid, 0755);
+	int fd = unpack_dirs_make(u->root, folder, o->uid, o->gid, 0755);
 	return fd < 0 ? err_sys(e, fd, "create the folder of %s", path) : fd;
 }
 
@@ -52,13 +52,13 @@ static int make_link(struct unpack *u, const char *path, const char *target, con
 	return 0;
 }
 
-int job_mkdir(struct unpack *u, struct err *e)
+int unpack_do_mkdir(struct unpack *u, struct err *e)
 {
 	const struct unpack_job *j = u->job;
 	struct owner o = { 0 };
-	int r = j->chown ? owner_find(u, j->chown, &o, e) : 0;
+	int r = j->chown ? unpack_owner(u, j->chown, &o, e) : 0;
 	for (uint32_t i = 0; r == 0 && i < j->n_paths; i++) {
-		int fd = dirs_make(u->root, j->paths[i], o.uid, o.gid, j->chmod ? (mode_t)*j->chmod & 07777 : 0755);
+		int fd = unpack_dirs_make(u->root, j->paths[i], o.uid, o.gid, j->chmod ? (mode_t)*j->chmod & 07777 : 0755);
 		if (fd == -ENOTDIR)
 			return err_set(e, ENOTDIR, "Cannot mkdir: %s is not a directory", j->paths[i]);
 		if (fd < 0)
@@ -82,7 +82,7 @@ static int du_below(struct du *d, int fd, const char *path, int depth, struct er
 	AUTO(names) struct names n = { 0 };
 	if (depth > UNPACK_DEPTH_MAX)
 		return err_sys(e, ELOOP, "folders are too deep at %s", path);
-	int r = names_read(fd, &n);
+	int r = unpack_names_read(fd, &n);
 	if (r < 0)
 		return err_sys(e, r, "list %s", path);
 	for (size_t i = 0; r == 0 && i < n.n; i++) {
@@ -109,7 +109,7 @@ static int du_below(struct du *d, int fd, const char *path, int depth, struct er
 	return r;
 }
 
-int job_du(struct unpack *u, struct err *e)
+int unpack_do_du(struct unpack *u, struct err *e)
 {
 	struct du d = { .u = u };
 	map_init(&d.seen);

@@ -19,7 +19,7 @@ struct search {
 
 static int add(struct search *s, const char *path, struct err *e)
 {
-	struct source x = { .fd = open_in(s->base, path, O_PATH) };
+	struct source x = { .fd = unpack_open_in(s->base, path, O_PATH) };
 	if (x.fd < 0)
 		return x.fd == -ENOENT ? x.fd : err_sys(e, x.fd, "open %s", path);
 	x.path = strdup(path);
@@ -39,13 +39,13 @@ static int expand(struct search *s, const char *prefix, const char *rest, struct
 	AUTO(free) char *piece = slice_dup(slice_n(rest, n));
 	if (!piece)
 		return err_nomem(e);
-	AUTO(close) int dir = open_in(s->base, *prefix ? prefix : ".", O_RDONLY | O_DIRECTORY);
+	AUTO(close) int dir = unpack_open_in(s->base, *prefix ? prefix : ".", O_RDONLY | O_DIRECTORY);
 	if (dir < 0)
 		return 0;
 	AUTO(names) struct names names = { 0 };
-	int r = names_read(dir, &names);
+	int r = unpack_names_read(dir, &names);
 	for (size_t i = 0; r == 0 && i < names.n; i++) {
-		int hit = path_match(piece, names.v[i]);
+		int hit = unpack_match(piece, names.v[i]);
 		if (hit < 0)
 			return err_set(e, EINVAL, "syntax error in pattern \"%s\"", piece);
 		if (!hit)
@@ -61,7 +61,7 @@ static int expand(struct search *s, const char *prefix, const char *rest, struct
 	return r;
 }
 
-void sources_release(struct sources *s)
+void unpack_sources_release(struct sources *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		close(s->v[i].fd);
@@ -82,7 +82,7 @@ static int one(struct search *s, const char *pattern, struct err *e)
 		return err_nomem(e);
 	path_clean(clean, rooted);
 	const char *rel = clean[1] ? clean + 1 : ".";
-	if (has_wildcards(pattern))
+	if (unpack_has_wildcards(pattern))
 		return expand(s, "", rel, e);
 	int r = add(s, rel, e);
 	if (r != -ENOENT)
@@ -91,16 +91,16 @@ static int one(struct search *s, const char *pattern, struct err *e)
 		       s->u->job->source && s->u->job->source->dir ? "file not found in build context or excluded by .dockerignore: " : "", rel);
 }
 
-int sources_find(struct unpack *u, struct sources *ret, struct err *e)
+int unpack_sources_find(struct unpack *u, struct sources *ret, struct err *e)
 {
 	const char *dir = u->job->source_dir ? u->job->source_dir : ".";
-	AUTO(close) int base = open_in(u->source, *dir ? dir : ".", O_RDONLY | O_DIRECTORY);
+	AUTO(close) int base = unpack_open_in(u->source, *dir ? dir : ".", O_RDONLY | O_DIRECTORY);
 	struct search s = { .u = u, .base = base };
 	if (base < 0)
 		return err_sys(e, base, "open the source %s", dir);
 	int r = 0;
 	for (uint32_t i = 0; r == 0 && i < u->job->n_paths; i++) {
-		ret->wildcards |= has_wildcards(u->job->paths[i]);
+		ret->wildcards |= unpack_has_wildcards(u->job->paths[i]);
 		r = one(&s, u->job->paths[i], e);
 	}
 	if (r == 0 && !s.found.n)
@@ -108,6 +108,6 @@ int sources_find(struct unpack *u, struct sources *ret, struct err *e)
 	ret->v = s.found.v;
 	ret->n = s.found.n;
 	if (r < 0)
-		sources_release(ret);
+		unpack_sources_release(ret);
 	return r;
 }

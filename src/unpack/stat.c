@@ -8,7 +8,7 @@
 #include "base/path.h"
 #include "unpack/unpack_int.h"
 
-uint32_t go_file_mode(mode_t m)
+uint32_t unpack_go_mode(mode_t m)
 {
 	static const struct { mode_t kind; uint32_t go; } kinds[] = {
 		{ S_IFDIR, 1u << 31 }, { S_IFLNK, 1u << 27 }, { S_IFIFO, 1u << 25 }, { S_IFSOCK, 1u << 24 },
@@ -21,7 +21,7 @@ uint32_t go_file_mode(mode_t m)
 	return go | (m & S_ISUID ? 1u << 23 : 0) | (m & S_ISGID ? 1u << 22 : 0) | (m & S_ISVTX ? 1u << 20 : 0);
 }
 
-int link_follow(struct unpack *u, const char *path, char *dst, size_t size, struct err *e)
+int unpack_follow(struct unpack *u, const char *path, char *dst, size_t size, struct err *e)
 {
 	char now[PATH_MAX], link[PATH_MAX], next[2 * PATH_MAX + 2];
 	if (!fmt_into(now, sizeof now, "%s", path))
@@ -56,7 +56,7 @@ int link_follow(struct unpack *u, const char *path, char *dst, size_t size, stru
 /* Fills u->report.stat; *st too. path is absolute as the user gave it. */
 static int stat_path(struct unpack *u, const char *path, struct stat *st, struct err *e)
 {
-	AUTO(close) int fd = open_at(u->root, path, O_PATH | O_NOFOLLOW, 0);
+	AUTO(close) int fd = unpack_open(u->root, path, O_PATH | O_NOFOLLOW, 0);
 	if (fd < 0 || fstat(fd, st) < 0)
 		return err_sys(e, fd < 0 ? fd : errno, "lstat %s", path);
 	struct unpack_stat *s = arena_new(u->arena, struct unpack_stat);
@@ -68,7 +68,7 @@ static int stat_path(struct unpack *u, const char *path, struct stat *st, struct
 		name[--n] = 0;
 	s->name = n == 1 ? "/" : path_base(name);
 	s->size = st->st_size;
-	s->mode = go_file_mode(st->st_mode);
+	s->mode = unpack_go_mode(st->st_mode);
 	clock_rfc3339_nano(when, st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec);
 	s->mtime = when;
 	s->link_target = "";
@@ -77,7 +77,7 @@ static int stat_path(struct unpack *u, const char *path, struct stat *st, struct
 		if (n > PATH_MAX)
 			return err_sys(e, ENAMETOOLONG, "lstat %s", path);
 		path_clean(clean, name);
-		int r = link_follow(u, clean, link, PATH_MAX, e);
+		int r = unpack_follow(u, clean, link, PATH_MAX, e);
 		if (r < 0)
 			return r;
 		s->link_target = link;
@@ -86,7 +86,7 @@ static int stat_path(struct unpack *u, const char *path, struct stat *st, struct
 	return 0;
 }
 
-int job_stat(struct unpack *u, struct err *e)
+int unpack_do_stat(struct unpack *u, struct err *e)
 {
 	struct stat st;
 	return stat_path(u, u->job->path ? u->job->path : "/", &st, e);

@@ -50,7 +50,7 @@ static int add_file(struct sum *s, int fd, const char *path, struct err *e)
 	struct tar_xattr *x;
 	size_t n_x;
 	arena_init(&a, 8 << 20);
-	int r = xattrs_read(fd, &a, &x, &n_x);
+	int r = unpack_xattrs(fd, &a, &x, &n_x);
 	if (r < 0)
 		return err_sys(e, r, "read the attributes of %s", path);
 	add_number(s, n_x);
@@ -106,7 +106,7 @@ static int add_below(struct sum *s, int fd, const char *prefix, int depth, struc
 	AUTO(names) struct names n = { 0 };
 	if (depth > UNPACK_DEPTH_MAX)
 		return err_sys(e, ELOOP, "folders are too deep at %s", prefix);
-	int r = names_read(fd, &n);
+	int r = unpack_names_read(fd, &n);
 	if (r < 0)
 		return err_sys(e, r, "list %s", prefix);
 	for (size_t i = 0; r == 0 && i < n.n; i++) {
@@ -116,18 +116,18 @@ static int add_below(struct sum *s, int fd, const char *prefix, int depth, struc
 	return r;
 }
 
-int job_sum(struct unpack *u, struct err *e)
+int unpack_do_sum(struct unpack *u, struct err *e)
 {
 	struct sum s = { .u = u };
 	AUTO(sources) struct sources found = { 0 };
-	int r = sources_find(u, &found, e);
+	int r = unpack_sources_find(u, &found, e);
 	if (r < 0)
 		return r;
 	sha256_init(&s.hash);
-	AUTO(close) int base = open_in(u->source, u->job->source_dir && *u->job->source_dir ? u->job->source_dir : ".", O_RDONLY | O_DIRECTORY);
+	AUTO(close) int base = unpack_open_in(u->source, u->job->source_dir && *u->job->source_dir ? u->job->source_dir : ".", O_RDONLY | O_DIRECTORY);
 	for (size_t i = 0; r == 0 && i < found.n; i++) {
 		const struct source *x = &found.v[i];
-		AUTO(close) int fd = base < 0 ? base : open_in(base, x->path, O_RDONLY | O_NONBLOCK);
+		AUTO(close) int fd = base < 0 ? base : unpack_open_in(base, x->path, O_RDONLY | O_NONBLOCK);
 		if (fd < 0)
 			return err_sys(e, fd, "open %s", x->path);
 		if (S_ISDIR(x->st.st_mode)) {

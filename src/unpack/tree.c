@@ -19,7 +19,7 @@ static int by_bytes(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void names_release(struct names *n)
+void unpack_names_release(struct names *n)
 {
 	for (size_t i = 0; i < n->n; i++)
 		free(n->v[i]);
@@ -27,7 +27,7 @@ void names_release(struct names *n)
 	*n = (struct names){ 0 };
 }
 
-int names_read(int dirfd, struct names *ret)
+int unpack_names_read(int dirfd, struct names *ret)
 {
 	VEC(char *) v = { 0 };
 	int r = 0, fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -51,7 +51,7 @@ int names_read(int dirfd, struct names *ret)
 	closedir(d);
 	*ret = (struct names){ v.v, v.n };
 	if (r < 0)
-		names_release(ret);
+		unpack_names_release(ret);
 	else if (v.n)
 		qsort(v.v, v.n, sizeof *v.v, by_bytes);
 	return r;
@@ -67,19 +67,19 @@ static int open2(int dirfd, const char *path, int flags, mode_t mode, uint64_t r
 	return fd < 0 ? -errno : (int)fd;
 }
 
-int open_at(int dirfd, const char *path, int flags, mode_t mode)
+int unpack_open(int dirfd, const char *path, int flags, mode_t mode)
 {
 	return open2(dirfd, path, flags, mode, RESOLVE_NO_MAGICLINKS);
 }
 
-int open_in(int rootfd, const char *path, int flags)
+int unpack_open_in(int rootfd, const char *path, int flags)
 {
 	return open2(rootfd, path, flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
-int dirs_make(int dirfd, const char *path, uint32_t uid, uint32_t gid, mode_t mode)
+int unpack_dirs_make(int dirfd, const char *path, uint32_t uid, uint32_t gid, mode_t mode)
 {
-	int fd = open_at(dirfd, *path ? path : ".", O_RDONLY | O_DIRECTORY, 0);
+	int fd = unpack_open(dirfd, *path ? path : ".", O_RDONLY | O_DIRECTORY, 0);
 	if (fd != -ENOENT)
 		return fd;
 	AUTO(close) int at = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -94,11 +94,11 @@ int dirs_make(int dirfd, const char *path, uint32_t uid, uint32_t gid, mode_t mo
 			return -ENAMETOOLONG;
 		memcpy(name, piece.ptr, piece.len);
 		name[piece.len] = 0;
-		fd = open_at(at, name, O_RDONLY | O_DIRECTORY, 0);
+		fd = unpack_open(at, name, O_RDONLY | O_DIRECTORY, 0);
 		if (fd == -ENOENT) {
 			if (mkdirat(at, name, mode) < 0)
 				return -errno;
-			fd = open_at(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+			fd = unpack_open(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 			if (fd >= 0 && (fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0)) {
 				close(fd);
 				return -errno;
@@ -124,7 +124,7 @@ static int remove_below(int dirfd, const char *name, int depth)
 	if (fd < 0)
 		return -errno;
 	AUTO(names) struct names n = { 0 };
-	int r = names_read(fd, &n);
+	int r = unpack_names_read(fd, &n);
 	for (size_t i = 0; r == 0 && i < n.n; i++)
 		r = remove_below(fd, n.v[i], depth + 1);
 	if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
@@ -132,7 +132,7 @@ static int remove_below(int dirfd, const char *name, int depth)
 	return r;
 }
 
-int tree_remove(int dirfd, const char *name)
+int unpack_remove(int dirfd, const char *name)
 {
 	return remove_below(dirfd, name, 0);
 }
@@ -142,7 +142,7 @@ static bool is_kept_xattr(const char *name)
 	return !strcmp(name, "security.capability") || (!strncmp(name, "user.", 5) && strncmp(name, "user.overlay.", 13));
 }
 
-int xattrs_read(int fd, struct arena *a, struct tar_xattr **ret, size_t *ret_n)
+int unpack_xattrs(int fd, struct arena *a, struct tar_xattr **ret, size_t *ret_n)
 {
 	char list[XATTR_MAX], value[XATTR_MAX];
 	*ret = NULL;
@@ -173,7 +173,7 @@ int xattrs_read(int fd, struct arena *a, struct tar_xattr **ret, size_t *ret_n)
 	return 0;
 }
 
-int path_inside(char *dst, const char *path)
+int unpack_path_inside(char *dst, const char *path)
 {
 	while (*path == '/')
 		path++;
@@ -181,12 +181,12 @@ int path_inside(char *dst, const char *path)
 	return !strcmp(dst, "..") || !strncmp(dst, "../", 3) ? -EXDEV : 0;
 }
 
-bool is_whiteout(const struct stat *st)
+bool unpack_is_whiteout(const struct stat *st)
 {
 	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
 }
 
-bool is_skipped(const struct unpack_job *job, const char *path)
+bool unpack_is_skipped(const struct unpack_job *job, const char *path)
 {
 	for (uint32_t i = 0; i < job->n_skip; i++) {
 		const char *s = job->skip[i];

@@ -18,12 +18,12 @@ static const struct row {
 	const char *op;
 	int (*run)(struct unpack *u, struct err *e);
 } rows[] = {
-	{ "layer", job_layer }, { "pack", job_pack }, { "export", job_export }, { "archive", job_archive }, { "stat", job_stat },
-	{ "extract", job_extract }, { "changes", job_changes }, { "copy", job_copy }, { "sum", job_sum }, { "mkdir", job_mkdir },
-	{ "du", job_du }, { "lookup", job_lookup },
+	{ "layer", unpack_do_layer }, { "pack", unpack_do_pack }, { "export", unpack_do_export }, { "archive", unpack_do_archive }, { "stat", unpack_do_stat },
+	{ "extract", unpack_do_extract }, { "changes", unpack_do_changes }, { "copy", unpack_do_copy }, { "sum", unpack_do_sum }, { "mkdir", unpack_do_mkdir },
+	{ "du", unpack_do_du }, { "lookup", unpack_do_lookup },
 };
 
-int report_send(struct unpack *u, struct err *e)
+int unpack_report_send(struct unpack *u, struct err *e)
 {
 	AUTO(buf) struct buf b = BUF_INIT(REPORT_MAX);
 	int r = schema_to_json(T_unpack_report, &u->report, SCHEMA_NEWLINE, &b);
@@ -85,7 +85,7 @@ int unpack_main(int argc, char **argv)
 		u.report.error = e.text[0] ? e.text : err_name(-r);
 	}
 	struct err unsent = { 0 };
-	if (report_send(&u, &unsent) < 0)
+	if (unpack_report_send(&u, &unsent) < 0)
 		fprintf(stderr, "coracle-runtime: unpack: %s\n", unsent.text);
 	return r < 0 ? 1 : 0;
 }

@@ -31,57 +31,57 @@ int unpack_enter(struct unpack *u, struct err *e);
 
 /* helper.c: trusted.overlay.opaque needs CAP_SYS_ADMIN, which the worker has not; its parent does just this. */
 /* Forks; the child returns with *ret_sock, the parent serves until the child ends and exits as it did. */
-int helper_fork(int *ret_sock, struct err *e);
-int helper_set_opaque(int sock, int dirfd);
-bool helper_is_opaque(int sock, int dirfd);
+int unpack_helper_fork(int *ret_sock, struct err *e);
+int unpack_set_opaque(int sock, int dirfd);
+bool unpack_is_opaque(int sock, int dirfd);
 
 /* tree.c */
 struct names { char **v; size_t n; };
 /* Entries of an open folder, sorted bytewise, without . and .. */
-int names_read(int dirfd, struct names *ret);
-void names_release(struct names *n);
-static inline void auto_names(struct names *n) { names_release(n); }
+int unpack_names_read(int dirfd, struct names *ret);
+void unpack_names_release(struct names *n);
+static inline void auto_names(struct names *n) { unpack_names_release(n); }
 /* openat with RESOLVE_NO_MAGICLINKS; symbolic links resolve inside "/". fd or -errno. */
-int open_at(int dirfd, const char *path, int flags, mode_t mode);
+int unpack_open(int dirfd, const char *path, int flags, mode_t mode);
 /* Same, and no link may be followed on the way inside dirfd, which is the root for absolute ones (sources that are not "/"). */
-int open_in(int rootfd, const char *path, int flags);
+int unpack_open_in(int rootfd, const char *path, int flags);
 /* Opens (making what is missing, 0755, owner) the folder `path` below dirfd. fd or -errno. */
-int dirs_make(int dirfd, const char *path, uint32_t uid, uint32_t gid, mode_t mode);
+int unpack_dirs_make(int dirfd, const char *path, uint32_t uid, uint32_t gid, mode_t mode);
 /* Removes an entry with all that is below it. */
-int tree_remove(int dirfd, const char *name);
+int unpack_remove(int dirfd, const char *name);
 /* security.capability and user.* of an open file into an array of the arena. */
-int xattrs_read(int fd, struct arena *a, struct tar_xattr **ret, size_t *ret_n);
+int unpack_xattrs(int fd, struct arena *a, struct tar_xattr **ret, size_t *ret_n);
 /* Cleans an archive's or user's path: no leading slash, no "..": 0 or -EXDEV when it would leave. dst has room for strlen + 2; "." is the root itself. */
-int path_inside(char *dst, const char *path);
-bool is_whiteout(const struct stat *st);
+int unpack_path_inside(char *dst, const char *path);
+bool unpack_is_whiteout(const struct stat *st);
 /* path is one of job->skip or below one. Both without a leading slash. */
-bool is_skipped(const struct unpack_job *job, const char *path);
+bool unpack_is_skipped(const struct unpack_job *job, const char *path);
 
 /* apply.c, emit.c, … one function a job. */
-int job_layer(struct unpack *u, struct err *e);
-int job_extract(struct unpack *u, struct err *e);
-int job_pack(struct unpack *u, struct err *e);
-int job_export(struct unpack *u, struct err *e);
-int job_archive(struct unpack *u, struct err *e);
-int job_stat(struct unpack *u, struct err *e);
-int job_changes(struct unpack *u, struct err *e);
-int job_copy(struct unpack *u, struct err *e);
-int job_sum(struct unpack *u, struct err *e);
-int job_mkdir(struct unpack *u, struct err *e);
-int job_du(struct unpack *u, struct err *e);
-int job_lookup(struct unpack *u, struct err *e);
+int unpack_do_layer(struct unpack *u, struct err *e);
+int unpack_do_extract(struct unpack *u, struct err *e);
+int unpack_do_pack(struct unpack *u, struct err *e);
+int unpack_do_export(struct unpack *u, struct err *e);
+int unpack_do_archive(struct unpack *u, struct err *e);
+int unpack_do_stat(struct unpack *u, struct err *e);
+int unpack_do_changes(struct unpack *u, struct err *e);
+int unpack_do_copy(struct unpack *u, struct err *e);
+int unpack_do_sum(struct unpack *u, struct err *e);
+int unpack_do_mkdir(struct unpack *u, struct err *e);
+int unpack_do_du(struct unpack *u, struct err *e);
+int unpack_do_lookup(struct unpack *u, struct err *e);
 
 /* Sends the report as it stands as one line (archive: the stat before the data). */
-int report_send(struct unpack *u, struct err *e);
+int unpack_report_send(struct unpack *u, struct err *e);
 
 /* stat.c: Go's os.FileMode of a mode. */
-uint32_t go_file_mode(mode_t m);
+uint32_t unpack_go_mode(mode_t m);
 /* Where an absolute clean path leads, as far as it goes; lexical behind the first thing that is not there. */
-int link_follow(struct unpack *u, const char *path, char *dst, size_t size, struct err *e);
+int unpack_follow(struct unpack *u, const char *path, char *dst, size_t size, struct err *e);
 
 /* match.c: Go's filepath.Match: 1, 0, or -EINVAL for a bad pattern. */
-int path_match(const char *pattern, const char *name);
-bool has_wildcards(const char *pattern);
+int unpack_match(const char *pattern, const char *name);
+bool unpack_has_wildcards(const char *pattern);
 
 /* sources.c: what job->source_dir and job->paths name, in order. */
 struct source {
@@ -90,10 +90,10 @@ struct source {
 	struct stat st;
 };
 struct sources { struct source *v; size_t n; bool wildcards; };
-int sources_find(struct unpack *u, struct sources *ret, struct err *e);
-void sources_release(struct sources *s);
-static inline void auto_sources(struct sources *s) { sources_release(s); }
+int unpack_sources_find(struct unpack *u, struct sources *ret, struct err *e);
+void unpack_sources_release(struct sources *s);
+static inline void auto_sources(struct sources *s) { unpack_sources_release(s); }
 
 /* user.c: what --chown says: "user[:group]", names of the target; a user alone means its number or name for the group too. */
 struct owner { uint32_t uid, gid; };
-int owner_find(struct unpack *u, const char *spec, struct owner *ret, struct err *e);
+int unpack_owner(struct unpack *u, const char *spec, struct owner *ret, struct err *e);

@@ -13,7 +13,7 @@ enum { DB_MAX = 16 << 20, ID_MAX = 0x7fffffff, FIELDS = 7 };
 static int db_read(struct unpack *u, const char *path, struct buf *out, struct err *e)
 {
 	struct stat st;
-	AUTO(close) int fd = open_at(u->root, path, O_RDONLY | O_NONBLOCK, 0);
+	AUTO(close) int fd = unpack_open(u->root, path, O_RDONLY | O_NONBLOCK, 0);
 	if (fd == -ENOENT || fd == -ENOTDIR)
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -162,7 +162,7 @@ out:
 	return r;
 }
 
-int job_lookup(struct unpack *u, struct err *e)
+int unpack_do_lookup(struct unpack *u, struct err *e)
 {
 	struct unpack_user *out = arena_new(u->arena, struct unpack_user);
 	if (!out)
@@ -173,7 +173,7 @@ int job_lookup(struct unpack *u, struct err *e)
 	return r;
 }
 
-int owner_find(struct unpack *u, const char *spec, struct owner *ret, struct err *e)
+int unpack_owner(struct unpack *u, const char *spec, struct owner *ret, struct err *e)
 {
 	AUTO(buf) struct buf passwd = BUF_INIT(DB_MAX), group = BUF_INIT(DB_MAX);
 	struct slice who, grp;
