@@ -182,6 +182,17 @@ void stream_close(struct stream *s)
 			on[i].fn(on[i].arg, -ECANCELED);
 }
 
+void stream_abandon(struct stream *s)
+{
+	for (unsigned i = 0; i < STREAM_EVENTS; i++) {
+		struct stream_waiter w = s->on[i];
+
+		stream_notify(s, i, NULL, NULL);
+		if (w.fn)
+			w.fn(w.arg, -ECANCELED);
+	}
+}
+
 int stream_fd(struct stream *s) { return s->ops->fd ? s->ops->fd(s) : -1; }
 
 int64_t stream_copy_wait(struct stream *to, struct stream *from)

@@ -50,6 +50,8 @@ struct stream {
 bool stream_notify(struct stream *s, unsigned what, void (*fn)(void *arg, int status), void *arg);
 /* For kinds of streams: tells the waiter, if there is one. s may be freed when this returns. */
 void stream_fire(struct stream *s, unsigned what);
+/* Sends all waiters of s away with -ECANCELED, as a close would; s lives on. */
+void stream_abandon(struct stream *s);
 /* The kind's own call, never suspends; 0 bytes of n = 0 are not an end. */
 static inline ssize_t stream_read_now(struct stream *s, void *p, size_t n) { return s->ops->read_now(s, p, n); }
 static inline ssize_t stream_write_now(struct stream *s, const void *p, size_t n) { return s->ops->write_now(s, p, n); }
