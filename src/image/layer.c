@@ -494,10 +494,11 @@ static void pack_end_wait(struct pack *p)
 		fiber_suspend_wait();
 }
 
-/* Packs dir through a feed: its DiffID, and with blob_path its gzip form. */
-static int pack_through_wait(struct image_store *s, const char *dir, const char *blob_path, char diff_id[DIGEST_MAX], char blob[DIGEST_MAX],
-			     int64_t *blob_bytes, struct err *e)
+/* Packs dir through a feed: its DiffID; with blob_path its gzip form there; with plain >= 0 (taken) its tar there. */
+static int pack_through_wait(struct image_store *s, const char *dir, const char *blob_path, int plain, char diff_id[DIGEST_MAX],
+			     char blob[DIGEST_MAX], int64_t *blob_bytes, struct err *e)
 {
+	AUTO(close) int out = plain;
 	AUTO(feed) struct feed f = { .out = -1, .blob = -1 };
 	int p[2];
 	int r = make_pipe(p, e);
@@ -508,7 +509,7 @@ static int pack_through_wait(struct image_store *s, const char *dir, const char 
 	struct pack pack = { .s = s, .dir = dir, .out = p[1] };
 	if ((r = pack_start(&pack, e)) < 0)
 		return r;
-	r = feed_start(&f, s, &from, -1, blob_path, e);
+	r = feed_start(&f, s, &from, take_fd(&out), blob_path, e);
 	if (r >= 0)
 		feed_end_wait(&f);
 	close(take_fd(&in));
@@ -553,7 +554,7 @@ static int take_dir_wait(struct image_store *s, struct work *w, const char *dir,
 	int64_t size, ignored;
 	struct layer_rec *l;
 	int r = image_dir_bytes_wait(dir, &size, e);
-	if (r < 0 || (r = pack_through_wait(s, dir, NULL, diff_id, blob, &ignored, e)) < 0)
+	if (r < 0 || (r = pack_through_wait(s, dir, NULL, -1, diff_id, blob, &ignored, e)) < 0)
 		return r;
 	if (rmdir(w->diff) < 0 || rename(dir, w->diff) < 0)
 		return err_sys(e, errno, "taking %s as a layer", dir);
@@ -602,7 +603,7 @@ int image_layer_blob_wait(struct image_store *s, struct layer_rec *l, struct ima
 		const char *dir = arena_fmt(&w.a, "%s/layers/%s/diff", s->root, l->diff_id + 7);
 		w.blob = image_tmp_path(s, &w.a);
 		l->leases++;
-		r = dir && w.blob ? pack_through_wait(s, dir, w.blob, diff_id, blob, &bytes, e) : err_nomem(e);
+		r = dir && w.blob ? pack_through_wait(s, dir, w.blob, -1, diff_id, blob, &bytes, e) : err_nomem(e);
 		l->leases--;
 		if (r >= 0 && strcmp(diff_id, l->diff_id) != 0)
 			r = err_set(e, EBADMSG, "layer %s: its files no longer give this digest but %s", l->diff_id, diff_id);
@@ -613,5 +614,57 @@ int image_layer_blob_wait(struct image_store *s, struct layer_rec *l, struct ima
 		}
 	}
 	work_end(s, &w);
+	return r;
+}
+
+/* --- the plain tar -------------------------------------------------------------------------------- */
+
+int image_inflate_wait(struct image_store *s, int fd, int64_t offset, int64_t len, int *ret, char digest[DIGEST_MAX], struct err *e)
+{
+	AUTO(feed) struct feed f = { .out = -1, .blob = -1 };
+	AUTO(close) int tmp = image_tmp_file(s, e);
+	struct layer_source from = { .fd = fd, .offset = offset, .len = len };
+	if (tmp < 0)
+		return tmp;
+	int out = fcntl(tmp, F_DUPFD_CLOEXEC, 3);
+	if (out < 0)
+		return err_sys(e, errno, "duplicating a descriptor");
+	int r = feed_start(&f, s, &from, out, NULL, e);
+	if (r < 0)
+		return r;
+	feed_end_wait(&f);
+	if (f.result < 0)
+		return err_set(e, f.result, "%s", f.e.text);
+	hasher_end(f.hash, digest);
+	*ret = take_fd(&tmp);
+	return 0;
+}
+
+int image_layer_plain_wait(struct image_store *s, struct layer_rec *l, int *ret, struct err *e)
+{
+	AUTO(arena) struct arena a;
+	AUTO(close) int fd = -1;
+	char diff_id[DIGEST_MAX], blob[DIGEST_MAX];
+	int64_t bytes;
+	arena_init(&a, 1 << 20);
+	struct image_blob *b = blob_on_disk(s, l, &a);
+	const char *path = b ? image_blob_path(s, &a, b->digest) : arena_fmt(&a, "%s/layers/%s/diff", s->root, l->diff_id + 7);
+	if (!path)
+		return err_nomem(e);
+	int r;
+	l->leases++;
+	if (b) {
+		AUTO(close) int in = open(path, O_RDONLY | O_CLOEXEC);
+		r = in < 0 ? err_sys(e, errno, "opening %s", path) : image_inflate_wait(s, in, 0, -1, &fd, diff_id, e);
+	} else {
+		fd = image_tmp_file(s, e);
+		int out = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		r = out < 0 ? err_sys(e, errno, "making a temporary file") : pack_through_wait(s, path, NULL, out, diff_id, blob, &bytes, e);
+	}
+	l->leases--;
+	if (r >= 0 && strcmp(diff_id, l->diff_id) != 0)
+		r = err_set(e, EBADMSG, "layer %s: its bytes give %s", l->diff_id, diff_id);
+	if (r >= 0)
+		*ret = take_fd(&fd);
 	return r;
 }

@@ -134,6 +134,11 @@ void image_discard(struct image_store *s, const char *path);
 /* A compressed form of the layer on disk, made if there is none: sets *ret (owned by the layer). */
 int image_layer_blob_wait(struct image_store *s, struct layer_rec *l, struct image_blob **ret, struct err *e);
 
+/* Decompresses a part of a file (or copies it, when plain) to an unnamed file; digest: of the plain bytes. */
+int image_inflate_wait(struct image_store *s, int fd, int64_t offset, int64_t len, int *ret, char digest[DIGEST_MAX], struct err *e);
+/* The layer's tar, exactly as its DiffID says, in an unnamed file. */
+int image_layer_plain_wait(struct image_store *s, struct layer_rec *l, int *ret, struct err *e);
+
 /* --- files (file.c) */
 /*
  * Copies a stream to a new file: the descriptor, read-write, at its start. path NULL: a file below tmp/ without a name. digest (may be
