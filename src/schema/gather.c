@@ -56,9 +56,9 @@ void gather_release(struct gather *g)
 
 void gather_begin(struct gather *g, struct gather_list *l, size_t size)
 {
-	if (g->top)
-		g->top->top = (g->top->top + 15) & ~(size_t)15;
 	*l = (struct gather_list){ .mark = g->top, .mark_top = g->top ? g->top->top : 0, .size = size };
+	if (g->top)   /* aligned here; what is below goes on at mark_top */
+		g->top->top = (g->top->top + 15) & ~(size_t)15;
 	l->base = g->top ? g->top->data + g->top->top : NULL;
 }
 
