@@ -22,7 +22,7 @@ VARIANT := $(CC)$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(FUZZ),-fuzz)
 B := build
 O := $(B)/$(VARIANT)
 Q := $(if $(V),,@)
-WERROR ?= -Werror
+WERROR ?= $(if $(SAN),,-Werror)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla -Wno-unused-parameter -Wno-missing-field-initializers $(WERROR)
 CFLAGS_ALL := -std=gnu17 -O2 -g -fno-strict-aliasing -fstack-protector-strong -ffunction-sections -fdata-sections \
