@@ -153,6 +153,13 @@ static int build(struct fake *f, const char *dockerfile, struct build_options o,
 	return build_wait(&o, &ops, &obs, id, &code, e);
 }
 
+static void release(struct fake *f)
+{
+	buf_release(&f->text);
+	buf_release(&f->asked);
+	arena_release(&f->a);
+}
+
 static const char course[] = "FROM python:3.7-slim\nWORKDIR /app\nCOPY . /app\nRUN pip install flask\nEXPOSE 5000\nCMD [\"python\", \"app.py\"]\n";
 
 TEST(the_courses_dockerfile_prints_what_the_course_shows_and_then_comes_from_the_cache)
@@ -182,6 +189,7 @@ TEST(the_courses_dockerfile_prints_what_the_course_shows_and_then_comes_from_the
 	o.no_cache = true;
 	CHECK_OK(build(&f, course, o, &e), &e);
 	CHECK(!strstr(f.text.ptr, "Using cache"));
+	release(&f);
 }
 
 TEST(build_args_reach_from_run_and_the_cache_key)
@@ -195,6 +203,7 @@ TEST(build_args_reach_from_run_and_the_cache_key)
 	CHECK(strstr(f.text.ptr, "[Warning] One or more build-args [nobody] were not consumed\n"));
 	CHECK_STR(f.made[f.n - 1].key, "|2 A=x B=x-b /bin/sh -c go");
 	CHECK_STR(f.made[2].key, "/bin/sh -c #(nop)  ENV C=x-b");
+	release(&f);
 }
 
 TEST(stages_copy_from_each_other_and_stop_at_the_target)
@@ -208,6 +217,7 @@ TEST(stages_copy_from_each_other_and_stop_at_the_target)
 	CHECK(!strstr(f.text.ptr, "Step 5"));
 	CHECK_INT(build(&f, text, (struct build_options){ .target = "three" }, &e), -EINVAL);
 	CHECK_STR(e.text, "target stage \"three\" could not be found");
+	release(&f);
 }
 
 TEST(a_failing_run_says_so_with_its_code)
@@ -216,6 +226,7 @@ TEST(a_failing_run_says_so_with_its_code)
 	struct err e;
 	CHECK_INT(build(&f, "FROM a\nRUN false", (struct build_options){ 0 }, &e), -EINVAL);
 	CHECK_STR(e.text, "The command '/bin/sh -c false' returned a non-zero code: 7");
+	release(&f);
 }
 
 TEST(onbuild_triggers_run_after_from)
@@ -226,6 +237,7 @@ TEST(onbuild_triggers_run_after_from)
 	CHECK(strstr(f.text.ptr, "# Executing 1 build trigger\n"));
 	CHECK_STR(f.made[0].key, "/bin/sh -c #(nop)  ENV from=trigger");
 	CHECK_INT(f.made[0].image.config.n_on_build, 0);
+	release(&f);
 }
 
 TEST(wrong_dockerfiles_are_refused_with_their_line)
@@ -259,6 +271,7 @@ TEST(wrong_dockerfiles_are_refused_with_their_line)
 		struct err e = { 0 };
 		CHECK(build(&f, rows[i][0], (struct build_options){ 0 }, &e) < 0);
 		CHECK_STR(e.text, rows[i][1]);
+		release(&f);
 	}
 }
 
