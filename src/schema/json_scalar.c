@@ -22,6 +22,9 @@ int dec_text(struct dec *d, const char **ret)
 		memcpy(p, t.ptr, n);
 	else
 		n = json_unescape(&t, p);
+	/* a C string would end there, behind whatever was checked */
+	if (!t.is_plain && memchr(p, 0, n))
+		return err_set(d->e, EINVAL, "json: a string contains a NUL character");
 	p[n] = 0;
 	*ret = p;
 	return 0;

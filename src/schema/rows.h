@@ -70,7 +70,8 @@ struct schema_type {
 	uint32_t seed;
 	uint32_t size;             /* of the C struct */
 	uint8_t n_fields, slot_bits, flags;
-	uint8_t is_plain;          /* all zero is the empty value and nothing points to memory */
+	uint8_t is_plain;          /* nothing in it points to memory */
+	uint8_t is_atomic;         /* server-side apply replaces it as a whole */
 };
 
 /* What lists merge by (Kubernetes); sorted by field. */

@@ -65,9 +65,16 @@ int schema_from_json_report(struct schema_ref t, struct slice text, unsigned fla
 	struct buf *problems, unsigned *n_problems, struct err *e);
 /* Appends obj's JSON to out; check buf_error too. Maps are written by key, as Go does. 0 or out's error. */
 int schema_to_json(struct schema_ref t, const void *obj, unsigned flags, struct buf *out);
+/*
+ * Protobuf, for domains whose definitions have numbers. Bytes are those of
+ * Kubernetes' own writer; its envelope ("k8s\0" and T_kube_unknown) is the
+ * caller's. Errors: -EBADMSG (cut off), -EINVAL (wrong wire type, NUL in text), -E2BIG.
+ */
+int schema_from_protobuf(struct schema_ref t, struct slice bytes, struct arena *a, void *obj, struct err *e);
+int schema_to_protobuf(struct schema_ref t, const void *obj, struct buf *out);
 /* Deep copy into another arena; shares no memory with from. 0 or -ENOMEM. */
 int schema_copy(struct schema_ref t, const void *from, struct arena *a, void *to);
-/* Same value: absent and empty differ, the order of maps does not matter. */
+/* Same value: NULL and empty lists differ, text that cannot be null does not; the order of maps does not matter. */
 bool schema_equal(struct schema_ref t, const void *a, const void *b);
 /* Bytes of the struct of t. */
 size_t schema_size(struct schema_ref t);

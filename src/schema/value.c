@@ -104,8 +104,10 @@ static bool equal_one(const struct schema_domain *d, const struct schema_field *
 {
 	if (f->kind == SCHEMA_MESSAGE)
 		return equal_message(d, type_at(d, f->sub), a, b);
-	if (kind_is_text(f->kind))
-		return equal_text(*(const char *const *)a, *(const char *const *)b);
+	if (kind_is_text(f->kind)) {
+		const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+		return f->flags & SCHEMA_NULLABLE ? equal_text(x, y) : !strcmp(x ? x : "", y ? y : "");
+	}
 	if (kind_is_slice(f->kind)) {
 		const struct slice *x = (const struct slice *)a, *y = (const struct slice *)b;
 		return !x->ptr == !y->ptr && slice_eq(*x, *y);

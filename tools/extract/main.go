@@ -25,11 +25,9 @@ type domain struct {
 	roots  []root
 	rename map[string]string // Go type "pkg.Name" -> our name
 	cut    map[string]string // Go type "pkg.Name" or field "pkg.Name.Field" -> type in our words, not followed
-	lists  map[string]lists  // "pkg.Name.field" (JSON name) -> list facts
+	lists  map[string]string // "io.k8s.….Name.field" -> attributes; "io.k8s.….Name" -> "atomic"
 	files  map[string]string // Go package -> file, where it is not the package's own name
 }
-
-type lists struct{ attr string }
 
 type kind struct {
 	name, file string
@@ -68,7 +66,7 @@ func (r *run) add(t reflect.Type, name, file string) *kind {
 	}
 	if file == "" {
 		file = strings.SplitN(short(t), ".", 2)[0]
-		if v := strings.Split(t.PkgPath(), "/"); strings.HasPrefix(t.PkgPath(), "k8s.io/api/") {
+		if v := strings.Split(t.PkgPath(), "/"); strings.HasPrefix(t.PkgPath(), "k8s.io/") {
 			file = v[len(v)-2] + "_" + v[len(v)-1]
 		}
 	}
@@ -220,12 +218,11 @@ func (r *run) fields(k *kind, t reflect.Type, outer string, depth int) (out []fi
 				ft = ft.Elem()
 			}
 			if ft.Kind() == reflect.Struct {
-				if outer != "" && pb != "" {
+				o := pb + "."
+				if pb == "" {
+					o = "-" // not in protobuf at all
+				} else if outer != "" {
 					die("%v: nested twice in protobuf", t)
-				}
-				o := outer
-				if pb != "" {
-					o = pb + "."
 				}
 				out = append(out, r.fields(k, ft, o, depth+1)...)
 				continue
@@ -252,14 +249,16 @@ func (r *run) fields(k *kind, t reflect.Type, outer string, depth int) (out []fi
 				fl.attrs = append(fl.attrs, o)
 			}
 		}
-		if pb != "" {
+		if pb != "" && outer != "-" {
 			fl.attrs = append(fl.attrs, "pb="+outer+pb)
 		}
 		if g := goName(ft); g != "" && !strings.HasPrefix(ft.PkgPath(), "k8s.io/") {
 			fl.attrs = append(fl.attrs, "go="+g)
 		}
-		if l, ok := r.d.lists[short(k.t)+"."+name]; ok {
-			fl.attrs = append(fl.attrs, l.attr)
+		if a, ok := r.d.lists[longName(k.t)+"."+name]; ok {
+			fl.attrs = append(fl.attrs, a)
+		} else if a, ok := r.d.lists[longName(t)+"."+name]; ok {
+			fl.attrs = append(fl.attrs, a)
 		}
 		if s := f.Tag.Get("patchStrategy"); s != "" {
 			fl.attrs = append(fl.attrs, "patch="+s)
@@ -293,6 +292,9 @@ func (r *run) write(k *kind) {
 	goname := ""
 	if k.t.Name() != "" && k.t.PkgPath() != "main" {
 		goname = " go=" + short(k.t)
+	}
+	if a, ok := r.d.lists[longName(k.t)]; ok {
+		goname += " " + a
 	}
 	fmt.Fprintf(&b, "\nkind %s%s\n", k.name, goname)
 	seen := map[string]bool{}

@@ -126,8 +126,8 @@ void emit_rows(struct gen *g, struct buf *out)
 		uint32_t seed;
 		unsigned bits = slots_make(t, table, &seed);
 		buf_addf(&types, "\t{ .name = %zu, .go_name = %zu, .first = %zu, .slots = %zu, .seed = %u, .size = sizeof(struct %s), "
-			".n_fields = %zu, .slot_bits = %u, .flags = %u, .is_plain = %d },\n",
-			intern(&p, t->name), intern(&p, t->go), n_fields, n_slots, seed, t->c, t->fields.n, bits, t->flags, is_plain(t));
+			".n_fields = %zu, .slot_bits = %u, .flags = %u, .is_plain = %d, .is_atomic = %d },\n",
+			intern(&p, t->name), intern(&p, t->go), n_fields, n_slots, seed, t->c, t->fields.n, bits, t->flags, is_plain(t), t->is_atomic);
 		for (unsigned k = 0; k < 1u << bits; k++)
 			buf_addf(&slots, "%u,", table[k]);
 		buf_addc(&slots, '\n');

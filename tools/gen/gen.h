@@ -30,7 +30,7 @@ struct gen_type {
 	const char *where;
 	VEC(struct gen_field) fields;
 	unsigned flags;           /* schema_type_flags */
-	bool is_defined, is_printed, is_printing;
+	bool is_defined, is_printed, is_printing, is_atomic;
 	unsigned index;
 };
 struct gen {

@@ -238,10 +238,14 @@ static void kind_line(struct gen *g, const char *where, struct slice line, void 
 		type_parse(g, field_add(g, t, "items", where), w[3]);
 		return;
 	}
-	if (n == 3 && slice_starts(slice_of(w[2]), "go="))
-		t->go = w[2] + 3;
-	else if (n != 2)
-		die(where, "expected `kind Name`, `kind Name go=pkg.Name` or `kind Name = []Other`");
+	for (unsigned i = 2; i < n; i++) {
+		if (slice_starts(slice_of(w[i]), "go="))
+			t->go = w[i] + 3;
+		else if (!strcmp(w[i], "atomic"))
+			t->is_atomic = true;
+		else
+			die(where, "expected `kind Name [go=pkg.Name] [atomic]` or `kind Name = []Other`");
+	}
 }
 
 void parse_kind_file(struct gen *g, const char *path)

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+# Kubernetes' documents, from the Go module that publishes them, for src/schema/kube_test.c; and the interpreter's bench.
+KUBE_KINDS := core.v1.Pod apps.v1.Deployment core.v1.Status
+.PHONY: kube-testdata bench-schema
+kube-testdata: $(B)/kube-testdata/.done
+$(B)/kube-testdata/.done: tools/extract/go.mod test/schema.mk
+	@mkdir -p $(@D)
+	@if ! command -v go >/dev/null; then echo "kube-testdata: no Go here, the Kubernetes documents are skipped"; exit 0; fi; \
+	cd tools/extract && go mod download k8s.io/api && dir=$$(go list -m -f '{{.Dir}}' k8s.io/api) && \
+	for k in $(KUBE_KINDS); do install -m 644 "$$dir"/testdata/HEAD/$$k.json "$$dir"/testdata/HEAD/$$k.pb "$$dir"/testdata/HEAD/$$k.yaml $(CURDIR)/$(@D) || exit 1; done && \
+	touch $(CURDIR)/$@
