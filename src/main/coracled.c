@@ -7,6 +7,7 @@
 #include "base/auto.h"
 #include "base/log.h"
 #include "main/version.h"
+#include "registry/registry.h"
 
 static int version_main(int argc, char **argv)
 {
@@ -19,6 +20,7 @@ static const struct role {
 	int (*run)(int argc, char **argv);      /* argv[0] is the role's name; the process exit code */
 	const char *help;
 } roles[] = {
+	{ "registry", registry_main, "OCI distribution server" },
 	{ "version", version_main, "print the version" },
 };
 
