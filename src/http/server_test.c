@@ -487,3 +487,34 @@ TEST(idle_connections_make_room_at_the_ceiling_and_busy_ones_do_not)
 	settle();
 	CHECK_INT(fiber_count(l), 0);
 }
+
+TEST(a_thousand_idle_and_a_thousand_half_open_connections_have_no_fiber)
+{
+	struct http_server_config c = { .routes = routes, .n_routes = ARRAY_LEN(routes) };
+	static struct stream *mine[2000];
+	struct err e;
+
+	CHECK_OK(sim_loop_new(&l, &e), &e);
+	CHECK_INT(http_server_new(l, &c, &server), 0);
+	buf_init(&got, 1024 * 1024);
+	for (int i = 0; i < 2000; i++) {
+		const char *text = i % 2 ? "GET /hello HTTP/1.1\r\nHo" : "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
+		struct stream *theirs;
+
+		CHECK_INT(stream_pair(l, 500, &mine[i], &theirs), 0);
+		CHECK_INT(http_server_serve(server, theirs), 0);
+		CHECK_INT(stream_write_now(mine[i], text, strlen(text)), strlen(text));
+	}
+	run_for(NS_PER_S);
+	CHECK_INT(http_server_connections(server), 2000);
+	CHECK_INT(fiber_count(l), 0);
+	connect_peer();
+	say("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+	run_for(NS_PER_S);
+	CHECK_STR(answer(), OK_HELLO);
+	run_for(30 * NS_PER_S);
+	CHECK_INT(http_server_connections(server), 1001);
+	for (int i = 0; i < 2000; i++)
+		stream_close(mine[i]);
+	end();
+}

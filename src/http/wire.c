@@ -10,20 +10,20 @@ void wire_init(struct http_wire *w, struct stream *s)
 	*w = (struct http_wire){ .s = s, .in = BUF_INIT(HTTP_HEAD_MAX + FILL_BYTES), .body_ended = true };
 }
 
+/* By way of the stack, so that a connection keeps no more memory than the bytes it has sent. */
 ssize_t wire_fill_now(struct http_wire *w)
 {
+	char p[FILL_BYTES];
 	ssize_t n;
 	int r;
 
 	if (w->in.len >= HTTP_HEAD_MAX)
 		return -EMSGSIZE;
-	r = buf_reserve(&w->in, FILL_BYTES);
-	if (r < 0)
-		return r;
-	n = stream_read_now(w->s, w->in.ptr + w->in.len, FILL_BYTES);
+	n = stream_read_now(w->s, p, sizeof p);
 	if (n > 0) {
-		w->in.len += (size_t)n;
-		w->in.ptr[w->in.len] = 0;
+		r = buf_add(&w->in, p, (size_t)n);
+		if (r < 0)
+			return r;
 	} else if (!w->in.len) {
 		buf_release(&w->in);    /* an idle connection keeps no buffer */
 	}
