@@ -175,7 +175,8 @@ static bool dns_describe(void *arg, const char *container, struct arena *a, stru
 		return false;
 	list_each(p, &s->endpoints, node)
 		if (p->pub.dns_names && p->addr)
-			ret->endpoints[ret->n_endpoints++] = (struct dns_endpoint){ p->pub.network, p->pub.ipv4, (const char **)p->pub.dns_names, p->pub.n_dns_names };
+			ret->endpoints[ret->n_endpoints++] = (struct dns_endpoint){ .network = p->pub.network,
+				.network_name = p->network->pub.name, .address = p->pub.ipv4, .names = (const char **)p->pub.dns_names, .n_names = p->pub.n_dns_names };
 	return true;
 }
 

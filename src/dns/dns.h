@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `coracled dns`: the name server of containers, an unprivileged process that
+ * outlives the engine. The engine hands it sockets and names over RUN/dns.sock
+ * (doc/format/dns.md).
+ */
+#pragma once
+
+/* --run DIR (default /run/coracle), --user NAME (default coracle, else nobody), --resolv-conf FILE. The process exit code. */
+int dns_main(int argc, char **argv);
