@@ -56,3 +56,11 @@ install: all    ## into PREFIX (default /usr/local)
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)
 fix:            ## format what is changed against the last commit
 	@git diff --name-only --diff-filter=d HEAD -- '*.c' '*.h' | xargs -r clang-format -i
+
+# net/ by hand, for test/net
+$(O)/test/net_tool.o: test/net/net_tool.c | $(GEN_HEADERS)
+	@mkdir -p $(@D)
+	$(Q)$(CCACHE) $(CC) $(CFLAGS_HOST) -c -o $@ $<
+$(BIN)/net-tool: $(O)/test/net_tool.o $(O)/libdaemon.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_HOST) -o $@ $< -Wl,--start-group $(O)/libdaemon.a -Wl,--end-group $(LIBS_DAEMON)

@@ -22,7 +22,9 @@
 
 #include "base/auto.h"
 #include "base/fd.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "base/rand.h"
 #include "dns/message.h"
 #include "dns/server.h"
@@ -35,6 +37,8 @@ struct process {
 	struct dns_server *server;
 	struct watch listener;
 	unsigned n_controls;
+	int64_t linger_ns;              /* how long to stay with nothing held and nobody connected; 0 for ever */
+	struct timer linger;
 	const char *resolv_path;
 	int64_t resolv_changed;
 	struct dns_upstream upstreams[UPSTREAMS_READ];
@@ -126,18 +130,36 @@ static void take_request(struct control *c, struct slice text, int fds[2], size_
 			fds[0] = fds[1] = -1;
 	} else if (!strcmp(op, "remove")) {
 		dns_server_remove(c->process->server, q.container ? q.container : "");
+	} else if (!strcmp(op, "stop")) {
+		loop_stop(c->process->loop);
 	} else {
 		r = err_set(&e, EINVAL, "no such request: \"%s\"", op);
 	}
 	answer(c, &(struct dns_answer){ .error = r < 0 ? e.text : NULL });
 }
 
+static void linger_over(struct timer *t)
+{
+	struct process *p = container_of(t, struct process, linger);
+	size_t pos = 0;
+	if (p->n_controls == 0 && !dns_server_next(p->server, &pos))
+		loop_stop(p->loop);
+}
+
+static void linger(struct process *p)
+{
+	if (p->linger_ns && p->n_controls == 0)
+		timer_set(p->loop, &p->linger, p->linger_ns, linger_over);
+}
+
 static void control_free(struct control *c)
 {
+	struct process *p = c->process;
 	watch_del(&c->watch);
 	close(c->watch.fd);
-	c->process->n_controls--;
+	p->n_controls--;
 	free(c);
+	linger(p);
 }
 
 static void control_ready(struct watch *w, unsigned events)
@@ -236,25 +258,35 @@ static int serve(struct process *p, const char *run, const char *user, struct er
 		return r;
 	if ((r = watch_add(p->loop, &p->listener, fd, WATCH_READ, listener_ready)) < 0)
 		return err_sys(e, r, "listen on %s", path);
+	linger(p);
 	log_info("serving names of containers", "socket=%s uid=%u", path, (unsigned)geteuid());
-	return loop_run(p->loop);
+	r = loop_run(p->loop);
+	unlink(path);           /* in vain without rights; the next instance does it */
+	return r;
 }
 
 int dns_main(int argc, char **argv)
 {
 	struct process p = { .resolv_path = "/etc/resolv.conf", .resolv_changed = INT64_MIN };
-	const char *run = "/run/coracle", *user = NULL;
-	struct { const char *flag; const char **to; } flags[] = { { "--run", &run }, { "--user", &user }, { "--resolv-conf", &p.resolv_path } };
+	const char *run = "/run/coracle", *user = NULL, *seconds = "0";
+	uint64_t n_seconds;
+	struct { const char *flag; const char **to; } flags[] = { { "--run", &run }, { "--user", &user }, { "--resolv-conf", &p.resolv_path },
+		{ "--linger", &seconds } };
 	for (int i = 1; i < argc; i++) {
 		size_t k = 0, n = 0;
 		while (k < ARRAY_LEN(flags) && (n = strlen(flags[k].flag), strncmp(argv[i], flags[k].flag, n) || (argv[i][n] && argv[i][n] != '=')))
 			k++;
 		if (k == ARRAY_LEN(flags) || (!argv[i][n] && i + 1 == argc)) {
-			fprintf(stderr, "coracled dns: unknown flag or missing value: %s\nusage: coracled dns [--run DIR] [--user NAME] [--resolv-conf FILE]\n", argv[i]);
+			fprintf(stderr, "coracled dns: unknown flag or missing value: %s\nusage: coracled dns [--run DIR] [--user NAME] [--resolv-conf FILE] [--linger SECONDS]\n", argv[i]);
 			return 2;
 		}
 		*flags[k].to = argv[i][n] ? argv[i] + n + 1 : argv[++i];
 	}
+	if (num_parse_u64(slice_of(seconds), 1000000, &n_seconds) < 0) {
+		fprintf(stderr, "coracled dns: --linger wants a number of seconds, not %s\n", seconds);
+		return 2;
+	}
+	p.linger_ns = (int64_t)n_seconds * NS_PER_S;
 	signal(SIGPIPE, SIG_IGN);
 	struct err e = { 0 };
 	int r = take_lock(run, &e);

@@ -6,5 +6,8 @@
  */
 #pragma once
 
-/* --run DIR (default /run/coracle), --user NAME (default coracle, else nobody), --resolv-conf FILE. The process exit code. */
+/*
+ * --run DIR (default /run/coracle), --user NAME (default coracle, else nobody), --resolv-conf FILE, --linger SECONDS (ends when nothing is held
+ * and nobody connected for so long; default never). The process exit code.
+ */
 int dns_main(int argc, char **argv);

@@ -60,6 +60,7 @@ static int send_request_wait(struct dns_client *c, const struct dns_request *q, 
 
 static int take_answer_wait(struct dns_client *c, struct arena *a, struct dns_answer *ret)
 {
+	buf_reset(&c->packet);
 	if (buf_reserve(&c->packet, PACKET_MAX) < 0)
 		return -ENOMEM;
 	for (;;) {
@@ -137,8 +138,8 @@ static void start_process(struct dns_client *c)
 {
 	if (!c->program || c->child_runs)
 		return;
-	const char *argv[] = { "coracled", "dns", "--run", c->run, NULL };
-	int fds[3] = { -1, 2, 2 };
+	const char *argv[] = { "coracled", "dns", "--run", c->run, "--linger", "10", NULL };
+	int fds[3] = { -1, -1, 2 };
 	struct spawn how = { .path = c->program, .argv = argv, .fds = fds, .n_fds = 3, .new_session = true, .cwd = "/" };
 	struct err e = { 0 };
 	if (child_spawn(c->loop, &c->child, &how, child_gone, &e) < 0)
@@ -266,10 +267,12 @@ static int work_wait(struct dns_client *c)
 static void run(void *arg)
 {
 	struct dns_client *c = arg;
+	int64_t pause = RETRY_FIRST_MS * NS_PER_MS;
 	c->fiber = fiber_self();
 	c->source.each(c->source.arg, mark, c);
 	while (!c->closing) {
 		int r = connect_wait(c);
+		int64_t since = loop_monotonic_ns(c->loop);
 		if (r == 0)
 			r = begin_wait(c);
 		if (r == 0)
@@ -279,8 +282,10 @@ static void run(void *arg)
 		if (r == -ECANCELED)
 			break;
 		if (!c->closing) {
+			int64_t lasted = loop_monotonic_ns(c->loop) - since;
+			pause = lasted > RETRY_MOST_MS * NS_PER_MS ? RETRY_FIRST_MS * NS_PER_MS : MIN(pause * 2, RETRY_MOST_MS * NS_PER_MS);
 			log_info("the dns process is not connected; trying again", "error=%s", err_name(-r));
-			if (sleep_wait(RETRY_FIRST_MS * NS_PER_MS) < 0)
+			if (sleep_wait(pause) < 0)
 				break;
 		}
 	}
@@ -309,7 +314,7 @@ int dns_client_new(struct loop *l, const char *run_dir, const char *program, con
 		.program = program ? slice_dup(slice_of(program)) : NULL };
 	map_init(&c->changed);
 	map_init(&c->held);
-	buf_init(&c->packet, PACKET_MAX);
+	buf_init(&c->packet, PACKET_MAX + 1);
 	waitq_init(&c->work);
 	waitq_init(&c->progress);
 	int r = c->path && c->run && (c->program || !program) ? fiber_start(l, "dns client", run, c) : -ENOMEM;
@@ -322,6 +327,25 @@ int dns_client_new(struct loop *l, const char *run_dir, const char *program, con
 	}
 	*ret = c;
 	return 0;
+}
+
+int dns_client_stop_wait(struct dns_client *c)
+{
+	int fd = unix_connect(c->path, SOCK_SEQPACKET, NULL);
+	if (fd < 0)
+		return 0;
+	AUTO(close) int sock = fd;
+	AUTO(buf) struct buf text = BUF_INIT(4096);
+	int r = schema_to_json(T_dns_request, &(struct dns_request){ .op = "stop" }, 0, &text);
+	if (r >= 0)
+		r = (int)fd_send(sock, text.ptr, text.len, NULL, 0);
+	/* Its end is the answer. */
+	while (r >= 0 && (r = fd_wait(sock, WATCH_READ | WATCH_HANGUP, ANSWER_WAIT_S * NS_PER_S)) >= 0) {
+		char room[256];
+		if (recv(sock, room, sizeof room, MSG_DONTWAIT) == 0)
+			return 0;
+	}
+	return r;
 }
 
 /* The fiber frees it when it has noticed. */

@@ -23,5 +23,7 @@ struct dns_source {
 /* program: coracled, started when nobody answers; NULL never. Strings are copied. */
 int dns_client_new(struct loop *l, const char *run, const char *program, const struct dns_source *source, struct dns_client **ret);
 void dns_client_free(struct dns_client *c);
+/* For `down`: the process ends. 0 also when there is none. */
+int dns_client_stop_wait(struct dns_client *c);
 /* Says that a container's wants have changed and waits until the process knows, or timeout_ns has passed (-ETIMEDOUT; it is done later). */
 int dns_client_sync_wait(struct dns_client *c, const char *container, int64_t timeout_ns);

@@ -46,12 +46,39 @@ static int set_up(struct net *n, const struct net_options *o, struct err *e)
 	return 0;
 }
 
-struct start_job { const struct net_kernel *k; struct nft_batch *b; struct err err; };
+struct netlink net_nft_take(struct net *n)
+{
+	return n->nft_idle.n ? n->nft_idle.v[--n->nft_idle.n] : NETLINK_CLOSED;
+}
+
+void net_nft_give_back(struct net *n, struct netlink nl)
+{
+	if (nl.fd >= 0 && vec_push(&n->nft_idle, nl) < 0)
+		netlink_close(&nl);
+}
+
+struct commit_job { const struct net_kernel *k; struct nft_batch *b; struct netlink nl; struct err err; };
+static int commit_job(void *arg)
+{
+	struct commit_job *j = arg;
+	return j->k->commit(&j->nl, j->b, &j->err);
+}
+
+int net_commit_wait(struct net *n, struct nft_batch *b, struct err *e)
+{
+	if (nft_batch_empty(b))
+		return 0;
+	struct commit_job j = { n->kernel, b, net_nft_take(n), { 0 } };
+	int r = net_job_wait(commit_job, &j);
+	net_nft_give_back(n, j.nl);
+	return r < 0 ? err_set(e, r, "%s", j.err.text) : 0;
+}
+
+struct start_job { const struct net_kernel *k; struct err err; };
 static int start_job(void *arg)
 {
 	struct start_job *j = arg;
-	int r = j->k->forwarding_on(&j->err);
-	return r < 0 ? r : j->k->commit(j->b, &j->err);
+	return j->k->forwarding_on(&j->err);
 }
 
 /* Bridges first, then table, networks and ports in one transaction: what was published stays so without a gap. */
@@ -60,8 +87,11 @@ static int bring_up_wait(struct net *n, struct err *e)
 	AUTO(nft_batch) struct nft_batch b;
 	nft_batch_init(&b);
 	rules_base(&b, n->table);
-	int r = networks_up_wait(n, &b, e);
+	struct start_job j = { n->kernel, { 0 } };
+	int r = net_job_wait(start_job, &j);
 	if (r < 0)
+		return err_set(e, r, "%s", j.err.text);
+	if ((r = networks_up_wait(n, &b, e)) < 0)
 		return r;
 	size_t pos = 0;
 	for (struct map_entry *x; (x = map_next(&n->sandboxes, &pos));) {
@@ -69,9 +99,8 @@ static int bring_up_wait(struct net *n, struct err *e)
 		if (s->target)
 			ports_elements(n, &b, s, true);
 	}
-	struct start_job j = { n->kernel, &b, { 0 } };
-	r = net_job_wait(start_job, &j);
-	return r < 0 ? err_set(e, r, "set up nftables table %s: %s", n->table, j.err.text) : 0;
+	r = net_commit_wait(n, &b, e);
+	return r < 0 ? err_prefix(e, "set up nftables table %s", n->table) : 0;
 }
 
 static int open_wait(struct net *n, const struct net_options *o, struct err *e)
@@ -117,6 +146,9 @@ void net_free(struct net *n)
 	for (size_t i = 0; i < n->ready.n; i++)
 		free(n->ready.v[i]);
 	vec_release(&n->ready);
+	for (size_t i = 0; i < n->nft_idle.n; i++)
+		netlink_close(&n->nft_idle.v[i]);
+	vec_release(&n->nft_idle);
 	vec_release(&n->quarantine);
 	vec_release(&n->pools);
 	buf_release(&n->resolv_conf);
@@ -128,7 +160,7 @@ void net_free(struct net *n)
 	free(n);
 }
 
-struct end_job { struct net *n; struct nft_batch *b; };
+struct end_job { struct net *n; };
 static int end_job(void *arg)
 {
 	struct end_job *j = arg;
@@ -136,7 +168,7 @@ static int end_job(void *arg)
 	for (size_t i = 0; i < j->n->ready.n; i++)
 		if (fmt_into(path, sizeof path, "%s/netns/%s", j->n->run, j->n->ready.v[i]))
 			j->n->kernel->netns_drop(path);
-	return j->n->kernel->commit(j->b, NULL);
+	return 0;
 }
 
 int net_down_wait(struct net *n, struct err *e)
@@ -147,16 +179,18 @@ int net_down_wait(struct net *n, struct err *e)
 	while (n->refilling)
 		waitq_wait(&n->refilled, -1);
 	networks_down_wait(n);
+	dns_client_stop_wait(n->dns);
 	AUTO(nft_batch) struct nft_batch b;
 	nft_batch_init(&b);
 	nft_table_add(&b, NFT_INET, n->table);
 	nft_table_del(&b, NFT_INET, n->table);
-	struct end_job j = { n, &b };
-	int r = net_job_wait(end_job, &j);
+	struct end_job j = { n };
+	net_job_wait(end_job, &j);
+	int r = net_commit_wait(n, &b, e);
 	for (size_t i = 0; i < n->ready.n; i++)
 		free(n->ready.v[i]);
 	n->ready.n = 0;
-	return r < 0 ? err_sys(e, r, "remove nftables table %s", n->table) : 0;
+	return r < 0 ? err_prefix(e, "remove nftables table %s", n->table) : 0;
 }
 
 const char *net_host_gateway(struct net *n)

@@ -13,6 +13,7 @@
 #include "net/net.h"
 #include "net/ports.h"
 #include "net/rules.h"
+#include "sys/netlink.h"
 
 enum { OBJECT_MAX_BYTES = 1024 * 1024, RECORD_MAX_BYTES = 1024 * 1024, SUBNET_SMALLEST = 30 };
 
@@ -75,6 +76,7 @@ struct net {
 	struct map sandboxes;           /* container -> struct sandbox */
 	struct ports ports;
 	VEC(struct quarantine) quarantine;
+	VEC(struct netlink) nft_idle;
 	VEC(char *) ready;              /* file names of ready namespaces */
 	unsigned ready_want;
 	bool refilling, closing;
@@ -88,6 +90,11 @@ struct net {
 
 /* Runs a kernel job; on a loop that is closing too. */
 int net_job_wait(int (*fn)(void *arg), void *arg);
+/* nftables sockets are kept open (nft_batch_commit_on): one for a job, given back afterwards. */
+struct netlink net_nft_take(struct net *n);
+void net_nft_give_back(struct net *n, struct netlink nl);
+/* Commits on a worker; 0 at once when the batch is empty. */
+int net_commit_wait(struct net *n, struct nft_batch *b, struct err *e);
 
 /* network.c */
 struct network *network_find(struct net *n, const char *name_or_id, struct err *e);

@@ -195,20 +195,11 @@ static int up_job(void *arg)
 	return j->k->bridge_up(&j->bridge, &j->index, &j->err);
 }
 
-struct down_job { const struct net_kernel *k; const char *name; struct nft_batch *rules; };
+struct down_job { const struct net_kernel *k; const char *name; };
 static int down_job(void *arg)
 {
 	struct down_job *j = arg;
-	if (j->rules)
-		j->k->commit(j->rules, NULL);
 	return j->k->bridge_down(j->name, NULL);
-}
-
-struct commit_job { const struct net_kernel *k; struct nft_batch *b; struct err err; };
-static int commit_job(void *arg)
-{
-	struct commit_job *j = arg;
-	return j->k->commit(j->b, &j->err);
 }
 
 struct routes_job { const struct net_kernel *k; struct net_cidr v[1024]; size_t n; struct err err; };
@@ -263,10 +254,8 @@ static int bring_up_wait(struct net *n, struct network *w, struct err *e)
 	nft_batch_init(&b);
 	struct rules_network rules = network_rules(w);
 	rules_network(&b, n->table, &rules, true);
-	struct commit_job c = { n->kernel, &b, { 0 } };
-	if ((r = net_job_wait(commit_job, &c)) < 0)
-		return err_set(e, r, "add bridge %s to nftables: %s", w->pub.bridge, c.err.text);
-	return 0;
+	r = net_commit_wait(n, &b, e);
+	return r < 0 ? err_prefix(e, "add bridge %s to nftables", w->pub.bridge) : 0;
 }
 
 static void take_down_wait(struct net *n, struct network *w)
@@ -277,7 +266,8 @@ static void take_down_wait(struct net *n, struct network *w)
 	nft_batch_init(&b);
 	struct rules_network rules = network_rules(w);
 	rules_network(&b, n->table, &rules, false);
-	struct down_job j = { n->kernel, w->pub.bridge, &b };
+	net_commit_wait(n, &b, NULL);
+	struct down_job j = { n->kernel, w->pub.bridge };
 	net_job_wait(down_job, &j);
 	w->bridge_index = 0;
 }
@@ -613,7 +603,7 @@ void networks_down_wait(struct net *n)
 	struct network *w;
 	coexist_wait(n, true);
 	list_each(w, &n->networks, node) {
-		struct down_job j = { n->kernel, w->pub.bridge, NULL };
+		struct down_job j = { n->kernel, w->pub.bridge };
 		if (w->pub.bridge[0])
 			net_job_wait(down_job, &j);
 		w->bridge_index = 0;

@@ -43,20 +43,6 @@ void ports_elements(struct net *n, struct nft_batch *b, const struct sandbox *s,
 	}
 }
 
-struct commit_job { const struct net_kernel *k; struct nft_batch *b; struct err err; };
-static int commit_job(void *arg)
-{
-	struct commit_job *j = arg;
-	return j->k->commit(j->b, &j->err);
-}
-
-static int commit_wait(struct net *n, struct nft_batch *b, struct err *e)
-{
-	struct commit_job j = { n->kernel, b, { 0 } };
-	int r = nft_batch_empty(b) ? 0 : net_job_wait(commit_job, &j);
-	return r < 0 ? err_set(e, r, "change published ports: %s", j.err.text) : 0;
-}
-
 int ports_follow_wait(struct net *n, struct sandbox *s, struct err *e)
 {
 	struct endpoint *gateway = sandbox_gateway(s);
@@ -72,7 +58,8 @@ int ports_follow_wait(struct net *n, struct sandbox *s, struct err *e)
 	s->target = to;
 	if (to)
 		ports_elements(n, &b, s, true);
-	return commit_wait(n, &b, e);
+	int r = net_commit_wait(n, &b, e);
+	return r < 0 ? err_prefix(e, "change published ports") : 0;
 }
 
 void ports_forget(struct net *n, struct sandbox *s)
@@ -167,7 +154,7 @@ int net_publish_wait(struct net *n, const char *container, const struct net_port
 			nft_batch_init(&b);
 			if (s->target)
 				ports_elements(n, &b, s, false);
-			commit_wait(n, &b, NULL);
+			net_commit_wait(n, &b, NULL);
 			ports_forget(n, s);
 		}
 	}
@@ -184,7 +171,7 @@ int net_unpublish_wait(struct net *n, const char *container)
 	nft_batch_init(&b);
 	if (s->target)
 		ports_elements(n, &b, s, false);
-	int r = commit_wait(n, &b, NULL);
+	int r = net_commit_wait(n, &b, NULL);
 	ports_forget(n, s);
 	sandbox_save(n, s, NULL);
 	sandbox_unlock(n, s);

@@ -332,13 +332,13 @@ static int sysctl_job(void *arg)
 	return j->k->sysctls(j->netns, j->v, j->n, &j->err);
 }
 
-struct drop_job { const struct net_kernel *k; struct nft_batch *rules; const char *netns; };
+struct drop_job { const struct net_kernel *k; struct nft_batch *rules; const char *netns; struct netlink nl; };
 static int drop_job(void *arg)
 {
 	struct drop_job *j = arg;
 	/* First nothing leads there any more, then it goes. */
 	if (!nft_batch_empty(j->rules))
-		j->k->commit(j->rules, NULL);
+		j->k->commit(&j->nl, j->rules, NULL);
 	if (j->netns[0])
 		j->k->netns_drop(j->netns);
 	return 0;
@@ -374,7 +374,7 @@ int net_sandbox_open_wait(struct net *n, const struct net_sandbox_options *o, co
 	if (r < 0) {
 		AUTO(nft_batch) struct nft_batch none;
 		nft_batch_init(&none);
-		struct drop_job drop = { n->kernel, &none, s->path };
+		struct drop_job drop = { n->kernel, &none, s->path, NETLINK_CLOSED };
 		net_job_wait(drop_job, &drop);
 		sandbox_free(n, s);
 		return r;
@@ -397,8 +397,9 @@ int net_sandbox_close_wait(struct net *n, const char *container)
 	bool named = s->path[0] != 0;
 	s->closed = true;
 	map_dels(&n->sandboxes, container);
-	struct drop_job j = { n->kernel, &b, s->path };
+	struct drop_job j = { n->kernel, &b, s->path, net_nft_take(n) };
 	net_job_wait(drop_job, &j);
+	net_nft_give_back(n, j.nl);
 	char path[4096];
 	if (record_path(n, container, path, sizeof path))
 		unlink(path);

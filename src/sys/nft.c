@@ -84,6 +84,12 @@ void nft_trace(struct nft_batch *b, const char *what, const char *text)
 
 int nft_batch_commit(struct nft_batch *b, struct err *e)
 {
+	AUTO(netlink) struct netlink nl = NETLINK_CLOSED;
+	return nft_batch_commit_on(&nl, b, e);
+}
+
+int nft_batch_commit_on(struct netlink *nl, struct nft_batch *b, struct err *e)
+{
 	if (b->error)
 		return err_sys(e, b->error, "build nftables batch");
 	if (b->n == 0)
@@ -100,12 +106,14 @@ int nft_batch_commit(struct nft_batch *b, struct err *e)
 	if (!room)
 		return err_sys(e, b->error, "build nftables batch");
 	batch_took(b, nftnl_batch_end(room, last_seq + 1));
-	AUTO(netlink) struct netlink nl = NETLINK_CLOSED;
-	int r = netlink_open(NETLINK_NETFILTER, &nl);
+	int r = nl->fd >= 0 ? 0 : netlink_open(NETLINK_NETFILTER, nl);
 	if (r < 0)
 		err_sys(e, r, "open an nftables socket");
 	else
-		r = netlink_exchange(&nl, b->ptr, b->len, FIRST_SEQ, last_seq, NULL, e);
+		r = netlink_exchange(nl, b->ptr, b->len, FIRST_SEQ, last_seq, NULL, e);
+	/* Answers to the rest of a refused batch would be taken for those of the next. */
+	if (r < 0)
+		netlink_close(nl);
 	b->len = 0;
 	b->n = 0;
 	return r;
@@ -203,6 +211,13 @@ void nft_set_add(struct nft_batch *b, enum nft_family f, const char *table, cons
 		nftnl_set_set_u32(x, NFTNL_SET_FLAGS, NFT_SET_MAP);
 		nftnl_set_set_u32(x, NFTNL_SET_DATA_TYPE, type);
 		nftnl_set_set_u32(x, NFTNL_SET_DATA_LEN, len);
+	}
+	/* Names are strings in host order; without this nft(8) prints them empty. */
+	struct nftnl_udata_buf *u = s->key[0] == NFT_TYPE_IFNAME ? nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN) : NULL;
+	if (u) {
+		nftnl_udata_put_u32(u, NFTNL_UDATA_SET_KEYBYTEORDER, 1);
+		nftnl_set_set_data(x, NFTNL_SET_USERDATA, nftnl_udata_buf_data(u), nftnl_udata_buf_len(u));
+		nftnl_udata_buf_free(u);
 	}
 	nftnl_set_nlmsg_build_payload(h, x);
 	nftnl_set_free(x);

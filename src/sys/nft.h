@@ -14,6 +14,7 @@
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "sys/netlink.h"
 
 struct nft_batch {
 	char *ptr;
@@ -28,6 +29,11 @@ void nft_batch_release(struct nft_batch *b);
 static inline void auto_nft_batch(struct nft_batch *b) { nft_batch_release(b); }
 /* Sends the batch and empties it. 0, or -errno of the first refused object (-ENOENT: deleted what is not there). */
 int nft_batch_commit(struct nft_batch *b, struct err *e);
+/*
+ * The same on a socket that stays open (opened when closed; closed when it failed half-way). Worth it where elements are
+ * deleted: closing any nftables socket waits for the kernel to have freed them, some 10 ms.
+ */
+int nft_batch_commit_on(struct netlink *nl, struct nft_batch *b, struct err *e);
 static inline bool nft_batch_empty(const struct nft_batch *b) { return b->n <= 1 && !b->error; }
 
 enum nft_family { NFT_INET = 1, NFT_IP = 2, NFT_BRIDGE = 7 };       /* NFPROTO_* */
