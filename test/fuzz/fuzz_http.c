@@ -10,6 +10,7 @@
 #include "http/client.h"
 #include "http/parse.h"
 #include "http/server.h"
+#include "http/ws.h"
 #include "io/sim.h"
 
 enum { INPUT_MAX = 1 << 15 };
@@ -186,6 +187,27 @@ static void client(struct slice in, size_t step)
 	loop_free(l);
 }
 
+static void ws_echo(void *arg)
+{
+	stream_copy_wait(arg, arg);
+	stream_close(arg);
+}
+
+static void frames(struct slice in, bool as_client)
+{
+	struct feed f = { .in = in, .step = 5 };
+	struct stream *theirs, *ws;
+	struct loop *l;
+	must(sim_loop_new(&l, NULL) == 0 && stream_pair(l, 300, &f.s, &theirs) == 0 && ws_wrap(theirs, as_client, false, &ws) == 0);
+	fiber_start(l, "feed", feeder, &f);
+	fiber_start(l, "drain", drainer, &f);
+	fiber_start(l, "echo", ws_echo, ws);
+	must(loop_run(l) == -EDEADLK);
+	must(fiber_count(l) == 0);
+	stream_close(f.s);
+	loop_free(l);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice in = slice_n(data + 1, size - 1);
@@ -193,7 +215,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct http_query q;
 	if (!size || size > INPUT_MAX)
 		return 0;
-	switch (data[0] % 8) {
+	switch (data[0] % 10) {
 	case 0: chunks(in); break;
 	case 1: head(in, false); break;
 	case 2: head(in, true); break;
@@ -201,6 +223,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 4: server(in, 7); break;
 	case 5: client(in, INPUT_MAX); break;
 	case 6: client(in, 7); break;
+	case 8: frames(in, false); break;
+	case 9: frames(in, true); break;
 	case 7:
 		arena_init(&a, 1 << 20);
 		http_query_parse(&a, in, &q);
