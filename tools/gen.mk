@@ -2,7 +2,7 @@
 # api/DOMAIN/*.kind + *.over -> build/gen/api/DOMAIN.{h,c}: rows and plain C structs (tools/gen).
 GEN_DOMAINS := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard api/*/*.kind)))))
 # The only tables that coracle-runtime carries.
-GEN_DOMAINS_RUNTIME := $(filter oci shim unpack,$(GEN_DOMAINS))
+GEN_DOMAINS_RUNTIME := $(filter oci runtime shim unpack,$(GEN_DOMAINS))
 GEN_SRC := $(GEN_DOMAINS:%=$(B)/gen/api/%.c)
 GEN_SRC_RUNTIME := $(GEN_DOMAINS_RUNTIME:%=$(B)/gen/api/%.c)
 GEN_HEADERS := $(GEN_DOMAINS:%=$(B)/gen/api/%.h)

@@ -29,6 +29,7 @@
 struct oci_spec;
 struct oci_process;
 struct oci_linux_resources;
+struct schema_pair;
 
 enum runtime_cgroup_manager {
 	RUNTIME_CGROUPFS,      /* linux.cgroupsPath is a path below each hierarchy's root; default "/ID" */
@@ -46,7 +47,7 @@ struct runtime_stdio {
 
 struct runtime_create_args {
 	const char *state_root;     /* folder of all containers' states; made when missing */
-	const char *id;             /* [A-Za-z0-9_+.-]+, at most 1024 bytes */
+	const char *id;             /* [A-Za-z0-9_+.-]+, at most 255 bytes */
 	const char *bundle;         /* absolute; root.path is relative to it */
 	const struct oci_spec *spec;
 	struct slice spec_text;     /* the JSON that spec was decoded from, kept as ID/config.json; empty: encoded from spec */
@@ -128,6 +129,8 @@ struct runtime_info {
 	enum runtime_cgroup_manager cgroup_manager;
 	const char *cgroup;         /* path below the hierarchies' roots, e.g. "/docker/ID"; NULL without cgroups */
 	const char *scope;          /* systemd unit, or NULL */
+	const struct schema_pair *annotations;
+	uint32_t n_annotations;
 };
 int runtime_state(const char *state_root, const char *id, struct arena *a, struct runtime_info *ret, struct err *e);
 /* All containers below state_root, by id; one whose state cannot be read is left out. */
@@ -137,14 +140,15 @@ int runtime_ps(const char *state_root, const char *id, struct arena *a, pid_t **
 
 /*
  * Removes state and cgroups, runs poststop hooks. force: kills what still
- * runs first, and a container that does not exist (or was half made when its
- * maker was killed) is no error. Without it a running one is -EBUSY. In the
+ * runs first, and one that does not exist, or was half made when its
+ * maker was killed, is no error. Without it a running one is -EBUSY. In the
  * shim: reap init before.
  */
 int runtime_delete(const char *state_root, const char *id, bool force, struct err *e);
 
 /* Counters of the container's cgroup, v1 and v2 alike; what is not available is 0, limits that are not set are UINT64_MAX. */
 struct runtime_blkio_entry { uint64_t major, minor; const char *op /* "Read" "Write" "Sync" "Async" "Discard" "Total" */; uint64_t value; };
+struct runtime_stat { const char *key; uint64_t value; };
 struct runtime_stats {
 	uint64_t cpu_usage_ns, cpu_user_ns, cpu_system_ns;
 	uint64_t *cpu_per_cpu_ns;   /* v1 only */
@@ -152,7 +156,7 @@ struct runtime_stats {
 	uint64_t cpu_periods, cpu_throttled, cpu_throttled_ns;
 	uint64_t memory_usage, memory_max_usage, memory_limit, memory_failcnt;
 	uint64_t swap_usage, swap_limit, kernel_usage;
-	struct { const char *key; uint64_t value; } *memory_stat;   /* memory.stat as it is */
+	struct runtime_stat *memory_stat;   /* memory.stat as it is */
 	uint32_t n_memory_stat;
 	uint64_t pids_current, pids_limit;
 	struct runtime_blkio_entry *io_bytes, *io_ops;
@@ -171,6 +175,14 @@ int runtime_stats(const char *state_root, const char *id, struct arena *a, struc
 int runtime_oom_watch(const char *state_root, const char *id, struct err *e);
 /* Number of processes that the kernel killed for memory in the container, so far (v1: oom_control's oom_kill, v2: memory.events). */
 int runtime_oom_kills(const char *state_root, const char *id, uint64_t *ret, struct err *e);
+
+/*
+ * Re-executes the calling program from a detached read-only mount of itself
+ * (a sealed copy where that cannot be), so that a container cannot write to
+ * it through /proc/PID/exe (CVE-2019-5736); returns when it already is. Call
+ * first in main of whatever will call runtime_create or runtime_exec.
+ */
+int runtime_protect(char **argv, struct err *e);
 
 /* Checks an id; -EINVAL with runc's wording. */
 int runtime_check_id(const char *id, struct err *e);
