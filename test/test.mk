@@ -30,11 +30,11 @@ fuzz-build: $(FUZZERS:%=$(O)/fuzz/%-fuzz)
 
 test:           ## every test: units, scenes, real clients, kill rounds, fuzz corpora (root)
 	@tools/deps $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
-	@$(MAKE) all unit fuzz-replay venv peers kube-testdata
+	@$(MAKE) all unit test-tools fuzz-replay venv peers kube-testdata
 	@test/run --build $(B)
 soak:           ## long loops: 100 kill rounds, every fuzzer 60 s, all sanitizers
 	@tools/deps $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
-	@$(MAKE) all unit venv peers
+	@$(MAKE) all unit test-tools venv peers
 	@test/soak
 fresh:          ## README's commands inside a bare Debian root with only git and make
 	@tools/deps mmdebstrap
@@ -58,6 +58,8 @@ fix:            ## format what is changed against the last commit
 	@git diff --name-only --diff-filter=d HEAD -- '*.c' '*.h' | xargs -r clang-format -i
 
 # net/ by hand, for test/net
+.PHONY: test-tools
+test-tools: $(BIN)/net-tool
 $(O)/test/net_tool.o: test/net/net_tool.c | $(GEN_HEADERS)
 	@mkdir -p $(@D)
 	$(Q)$(CCACHE) $(CC) $(CFLAGS_HOST) -c -o $@ $<

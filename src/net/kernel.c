@@ -279,19 +279,13 @@ static int attach(struct net_plan *p, struct err *e)
 		return err_sys(e, r, "open a netlink socket");
 	AUTO(netlink_batch) struct netlink_batch b;
 	netlink_batch_init(&b, &nl);
-	struct link_veth veth = { .name = p->veth, .master = p->bridge_index, .mtu = p->mtu, .peer_name = p->ifname, .peer_netns = ns };
+	struct link_veth veth = { .name = p->veth, .master = p->bridge_index, .mtu = p->mtu, .peer_name = p->ifname, .peer_netns = ns,
+		.isolated = p->isolated, .hairpin = true };
 	memcpy(veth.peer_mac.b, p->mac, 6);
 	link_add_veth(&b, &veth);
 	if ((r = netlink_batch_send(&b, e)) < 0)
 		return err_prefix(e, "create veth %s", p->veth);
-	struct link_info l;
-	if (p->isolated && (r = link_get(&nl, p->veth, &l)) == 0) {
-		link_set_isolated(&b, l.index, true);
-		r = netlink_batch_send(&b, e);
-	}
-	if (r == 0)
-		r = inner_side(p, e);
-	if (r < 0) {
+	if ((r = inner_side(p, e)) < 0) {
 		del_link(p->veth, NULL);
 		return err_prefix(e, "set up %s of %s", p->ifname, p->netns);
 	}

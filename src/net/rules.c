@@ -10,6 +10,7 @@
 #include "net/addr.h"
 
 #define LOOPBACK 0x7f000000u
+#define MARK_HAIRPIN 0x02000000u
 /* NF_CT_STATE_BIT of established and related; the header has it for the kernel only. */
 enum { STATE_ESTABLISHED = 1 << 1, STATE_RELATED = 1 << 2 };
 
@@ -99,6 +100,11 @@ static void forward(struct build x)
 	struct nft_rule r = start(x, "forward", "answers");
 	nft_match_ct_state(&r, STATE_ESTABLISHED | STATE_RELATED);
 	finish(&r, NF_ACCEPT);
+	r = start(x, "forward", "a neighbour's published port");
+	same_bridge(&r, "pairs");
+	nft_match_ct_status(&r, IPS_DST_NAT);
+	nft_mark_add(&r, MARK_HAIRPIN);
+	nft_rule_add(&r, false);
 	r = start(x, "forward", "within a bridge");
 	same_bridge(&r, "icc");
 	finish(&r, NF_ACCEPT);
@@ -127,8 +133,7 @@ static void postrouting(struct build x)
 	nft_rule_add(&r, false);
 	r = start(x, "postrouting", "a neighbour's published port");
 	nft_match_ipv4(&r);
-	nft_match_ct_status(&r, IPS_DST_NAT);
-	same_bridge(&r, "pairs");
+	nft_match_mark(&r, MARK_HAIRPIN);
 	nft_masquerade(&r);
 	nft_rule_add(&r, false);
 	r = start(x, "postrouting", "leaving");

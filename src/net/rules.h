@@ -9,6 +9,9 @@
  *   forward      forward     filter (0)     isolation of bridges; published and established pass
  *   postrouting  postrouting srcnat (100)   masquerade: leaving, from 127/8, hairpin
  *
+ * Mark 0x02000000 (one bit, the others are left alone): between forward and postrouting, a published port reached from its own
+ * bridge. The interface it came from is not known in postrouting where bridge-nf-call-iptables is on.
+ *
  * Sets by interface name: bridges, masq, internal, icc (bridge . bridge), pairs (bridge . bridge).
  * Maps: dnat_any proto . port -> address . port; dnat_addr host address . proto . port -> address . port.
  */

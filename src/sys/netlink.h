@@ -64,6 +64,8 @@ void link_add_bridge(struct netlink_batch *b, const struct link_bridge *l);
 struct link_veth {
 	const char *name;            /* outside */
 	uint32_t master;             /* index of the bridge; 0: none */
+	bool isolated;               /* isolated ports of a bridge reach each other only through the host */
+	bool hairpin;                /* the bridge may send a frame back where it came from */
 	uint32_t mtu;                /* of both ends; 0: the default */
 	const char *peer_name;       /* inside */
 	int peer_netns;              /* descriptor of the namespace the peer is born in; -1: here */
@@ -77,8 +79,6 @@ void link_up(struct netlink_batch *b, uint32_t index, bool up);
 void link_rename(struct netlink_batch *b, uint32_t index, const char *name);
 void link_set_mtu(struct netlink_batch *b, uint32_t index, uint32_t mtu);
 void link_set_master(struct netlink_batch *b, uint32_t index, uint32_t master);   /* 0: none */
-/* Bridge port option: isolated ports reach each other only through the host (enable_icc=false). */
-void link_set_isolated(struct netlink_batch *b, uint32_t index, bool isolated);
 
 /* Addresses in host byte order. */
 void addr_add(struct netlink_batch *b, uint32_t index, uint32_t addr, uint8_t prefix_len);

@@ -36,7 +36,7 @@ static void put_name(struct netlink_batch *b, struct nlmsghdr *h, const char *na
  * Up, without an IPv6 link-local address: bridges and their ports have no business with one, and it costs multicast traffic
  * on every start. The kernel takes this only of links that exist, so it is a request of its own before they come up.
  */
-static void up_without_ipv6(struct netlink_batch *b, const char *name)
+static void up_without_ipv6(struct netlink_batch *b, const char *name, const struct link_veth *port)
 {
 	struct nlmsghdr *h;
 	struct ifinfomsg *i = link_message(b, RTM_NEWLINK, 0, &h);
@@ -48,6 +48,15 @@ static void up_without_ipv6(struct netlink_batch *b, const char *name)
 	mnl_attr_put_u8(h, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
 	mnl_attr_nest_end(h, inet6);
 	mnl_attr_nest_end(h, spec);
+	if (port && port->master) {
+		struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
+		mnl_attr_put_strz(h, IFLA_INFO_SLAVE_KIND, "bridge");
+		struct nlattr *data = mnl_attr_nest_start(h, IFLA_INFO_SLAVE_DATA);
+		mnl_attr_put_u8(h, IFLA_BRPORT_MODE, port->hairpin);
+		mnl_attr_put_u8(h, IFLA_BRPORT_ISOLATED, port->isolated);
+		mnl_attr_nest_end(h, data);
+		mnl_attr_nest_end(h, info);
+	}
 	netlink_batch_end(b, h);
 	if (!(i = link_message(b, RTM_NEWLINK, 0, &h)))
 		return;
@@ -74,7 +83,7 @@ void link_add_bridge(struct netlink_batch *b, const struct link_bridge *l)
 	mnl_attr_nest_end(h, data);
 	mnl_attr_nest_end(h, info);
 	netlink_batch_end(b, h);
-	up_without_ipv6(b, l->name);
+	up_without_ipv6(b, l->name, NULL);
 }
 
 void link_add_veth(struct netlink_batch *b, const struct link_veth *l)
@@ -104,7 +113,7 @@ void link_add_veth(struct netlink_batch *b, const struct link_veth *l)
 	mnl_attr_nest_end(h, data);
 	mnl_attr_nest_end(h, info);
 	netlink_batch_end(b, h);
-	up_without_ipv6(b, l->name);
+	up_without_ipv6(b, l->name, l);
 }
 
 void link_del(struct netlink_batch *b, const char *name)
@@ -164,20 +173,6 @@ void link_set_mtu(struct netlink_batch *b, uint32_t index, uint32_t mtu)
 void link_set_master(struct netlink_batch *b, uint32_t index, uint32_t master)
 {
 	change_u32(b, index, IFLA_MASTER, master);
-}
-
-void link_set_isolated(struct netlink_batch *b, uint32_t index, bool isolated)
-{
-	struct nlmsghdr *h;
-	struct ifinfomsg *i = link_message(b, RTM_SETLINK, 0, &h);
-	if (!i)
-		return;
-	i->ifi_family = AF_BRIDGE;
-	i->ifi_index = (int)index;
-	struct nlattr *port = mnl_attr_nest_start(h, IFLA_PROTINFO | NLA_F_NESTED);
-	mnl_attr_put_u8(h, IFLA_BRPORT_ISOLATED, isolated);
-	mnl_attr_nest_end(h, port);
-	netlink_batch_end(b, h);
 }
 
 static void addr_message(struct netlink_batch *b, uint16_t type, uint16_t flags, uint32_t index, uint32_t addr, uint8_t len)

@@ -75,6 +75,9 @@ void nft_rule_add(struct nft_rule *r, bool insert);
 
 /* Registers are 4 bytes wide, numbered from 0; an interface name takes 4 of them. */
 void nft_load_meta(struct nft_rule *r, uint32_t meta_key, unsigned reg);                    /* NFT_META_… */
+/* Sets bits of the packet's mark and leaves the others; matches packets that have them. Register 0. */
+void nft_mark_add(struct nft_rule *r, uint32_t bits);
+void nft_match_mark(struct nft_rule *r, uint32_t bits);
 void nft_load_payload(struct nft_rule *r, uint32_t base, uint32_t offset, uint32_t len, unsigned reg);  /* NFT_PAYLOAD_… */
 void nft_load_ct(struct nft_rule *r, uint32_t ct_key, unsigned reg);                        /* NFT_CT_… */
 void nft_load_fib_type(struct nft_rule *r, bool source, unsigned reg);                      /* RTN_… of an address */

@@ -123,6 +123,32 @@ void nft_mask(struct nft_rule *r, unsigned reg, const void *mask, uint32_t len)
 	nftnl_expr_set(x, NFTNL_EXPR_BITWISE_XOR, zero, len);
 }
 
+void nft_mark_add(struct nft_rule *r, uint32_t bits)
+{
+	uint32_t keep = ~bits;
+	nft_load_meta(r, NFT_META_MARK, 0);
+	struct nftnl_expr *x = expr(r, "bitwise");
+	if (!x)
+		return;
+	nftnl_expr_set_u32(x, NFTNL_EXPR_BITWISE_SREG, reg_of(0));
+	nftnl_expr_set_u32(x, NFTNL_EXPR_BITWISE_DREG, reg_of(0));
+	nftnl_expr_set_u32(x, NFTNL_EXPR_BITWISE_LEN, 4);
+	nftnl_expr_set(x, NFTNL_EXPR_BITWISE_MASK, &keep, 4);
+	nftnl_expr_set(x, NFTNL_EXPR_BITWISE_XOR, &bits, 4);
+	if (!(x = expr(r, "meta")))
+		return;
+	nftnl_expr_set_u32(x, NFTNL_EXPR_META_KEY, NFT_META_MARK);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_META_SREG, reg_of(0));
+}
+
+void nft_match_mark(struct nft_rule *r, uint32_t bits)
+{
+	const uint32_t none = 0;
+	nft_load_meta(r, NFT_META_MARK, 0);
+	nft_mask(r, 0, &bits, 4);
+	nft_cmp(r, 0, false, &none, 4);
+}
+
 void nft_cmp(struct nft_rule *r, unsigned reg, bool equal, const void *p, uint32_t len)
 {
 	struct nftnl_expr *x = expr(r, "cmp");
