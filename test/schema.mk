@@ -9,3 +9,12 @@ $(B)/kube-testdata/.done: tools/extract/go.mod test/schema.mk
 	cd tools/extract && go mod download k8s.io/api && dir=$$(go list -m -f '{{.Dir}}' k8s.io/api) && \
 	for k in $(KUBE_KINDS); do install -m 644 "$$dir"/testdata/HEAD/$$k.json "$$dir"/testdata/HEAD/$$k.pb "$$dir"/testdata/HEAD/$$k.yaml $(CURDIR)/$(@D) || exit 1; done && \
 	touch $(CURDIR)/$@
+
+$(O)/bench/schema.o: test/bench/schema.c | $(GEN_HEADERS)
+	@mkdir -p $(@D)
+	$(Q)$(CCACHE) $(CC) $(CFLAGS_HOST) -c -o $@ $<
+$(BIN)/bench-schema: $(O)/bench/schema.o $(O)/libunit.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_HOST) -o $@ $< -Wl,--start-group $(O)/libunit.a -Wl,--end-group $(UNIT_LIBS) -ljansson -lcjson -ldl
+bench-schema: $(BIN)/bench-schema kube-testdata ## the interpreter beside jansson, json-c and cJSON
+	@$(BIN)/bench-schema $(wildcard $(B)/kube-testdata/*Pod.json $(B)/kube-testdata/*Deployment.json)

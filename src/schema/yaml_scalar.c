@@ -5,6 +5,7 @@
  */
 #include "schema/yaml_int.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,7 +130,8 @@ enum yaml_meaning yaml_resolve(struct slice s)
 	uint64_t v;
 	if (!plain(s, tmp))
 		return YAML_TEXT;
-	return (c != '.' && integer(tmp, &negative, &v)) || is_float(tmp) ? YAML_IS_NUMBER : YAML_TEXT;
+	/* a number too large for a double is text, as in Go */
+	return (c != '.' && integer(tmp, &negative, &v)) || (is_float(tmp) && isfinite(strtod(tmp, NULL))) ? YAML_IS_NUMBER : YAML_TEXT;
 }
 
 struct slice yaml_number(struct slice s, char out[40])
