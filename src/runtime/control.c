@@ -131,7 +131,7 @@ static int kill_all(struct container *c, struct err *e)
 static void run_poststop(struct container *c, const char *state_root)
 {
 	struct oci_spec spec;
-	if (state_read_spec(c->dir, &c->arena, &spec, NULL) < 0 || !spec.hooks || !c->state.bundle)
+	if (state_spec_says(c->dir, &c->arena, "poststop") <= 0 || state_read_spec(c->dir, &c->arena, &spec, NULL) < 0 || !spec.hooks || !c->state.bundle)
 		return;
 	struct oci_state state = { .oci_version = "1.2.1", .id = c->state.id, .status = "stopped", .bundle = c->state.bundle,
 				   .annotations = c->state.annotations, .n_annotations = c->state.n_annotations };

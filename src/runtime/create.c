@@ -486,10 +486,14 @@ static int start_over(int fd, struct container *c, const struct oci_spec *spec, 
 int runtime_start(const char *state_root, const char *id, struct runtime_proc *p, struct err *e)
 {
 	AUTO(container) struct container c;
-	struct oci_spec spec;
+	struct oci_spec spec = { 0 };
 	int r = container_open(&c, state_root, id, false, e);
-	if (r < 0 || (r = state_read_spec(c.dir, &c.arena, &spec, e)) < 0)
+	if (r < 0)
 		return r;
+	if (state_spec_says(c.dir, &c.arena, "poststart") || state_spec_says(c.dir, &c.arena, "listenerPath")) {
+		if ((r = state_read_spec(c.dir, &c.arena, &spec, e)) < 0)
+			return r;
+	}
 	if (c.status == RUNTIME_STOPPED)
 		return err_set(e, ESRCH, "cannot start a container that has stopped");
 	AUTO(close) int sock = -1;

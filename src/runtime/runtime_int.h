@@ -26,6 +26,8 @@ int state_write(int dir, const struct runtime_state *s, struct err *e);
 int state_read(int dir, struct arena *a, struct runtime_state *ret, struct err *e);
 int state_write_file(int dir, const char *name, struct slice text, struct err *e);
 int state_read_spec(int dir, struct arena *a, struct oci_spec *ret, struct err *e);
+/* Whether config.json has a word anywhere: cheaper than decoding it to find that there are no hooks. */
+int state_spec_says(int dir, struct arena *a, const char *word);
 /* Everything of a container that commands need. */
 struct container {
 	struct arena arena;

@@ -111,6 +111,14 @@ int state_read_spec(int dir, struct arena *a, struct oci_spec *ret, struct err *
 	return r < 0 ? r : schema_from_json(T_oci_spec, text, SCHEMA_FOLD_CASE, a, ret, e);
 }
 
+int state_spec_says(int dir, struct arena *a, const char *word)
+{
+	struct slice text;
+	int r = slurp(dir, "config.json", a, &text, NULL);
+	/* Go matches keys without case. */
+	return r < 0 ? r : strcasestr(text.ptr, word) != NULL;
+}
+
 int proc_start(pid_t pid, uint64_t *ret_start, char *ret_state)
 {
 	char path[64], text[1024];

@@ -451,19 +451,22 @@ int sys_cgroup_kill(const struct sys_cgroup *cg, int sig, struct err *e)
 {
 	if (sig == SIGKILL && cg->layout->is_v2 && file_poke(cg->dirs[0], "cgroup.kill", "1") == 0)
 		return 0;
-	bool held = false;
-	if (sig == SIGKILL && !sys_cgroup_is_frozen(cg))
-		held = sys_cgroup_freeze(cg, true, NULL) == 0;
 	struct arena a;
 	arena_init(&a, 64 << 20);
 	pid_t *v;
 	uint32_t n;
+	bool held = false, stopped = sig == SIGKILL && !cg->layout->is_v2 && sys_cgroup_is_frozen(cg);
 	int r = sys_cgroup_pids(cg, &a, &v, &n, e);
+	/* So that nobody is born while we look. */
+	if (r == 0 && n && sig == SIGKILL && !stopped && sys_cgroup_freeze(cg, true, NULL) == 0) {
+		held = true;
+		r = sys_cgroup_pids(cg, &a, &v, &n, e);
+	}
 	for (uint32_t i = 0; r == 0 && i < n; i++)
 		if (kill(v[i], sig) < 0 && errno != ESRCH)
 			r = err_sys(e, errno, "signal process %d", v[i]);
 	arena_release(&a);
-	if (held || (sig == SIGKILL && !cg->layout->is_v2 && sys_cgroup_is_frozen(cg)))
+	if (held || stopped)
 		(void)sys_cgroup_freeze(cg, false, NULL);
 	return r;
 }
