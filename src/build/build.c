@@ -329,8 +329,8 @@ int build_wait(const struct build_options *o, const struct build_ops *ops, const
 {
 	AUTO(arena) struct arena a;
 	arena_init(&a, 64 << 20);
-	struct build b = { .o = o, .ops = ops, .observer = observer, .a = &a, .exit_code = 1 };
-	*exit_code = 1;
+	struct build b = { .o = o, .ops = ops, .observer = observer, .a = &a };
+	*exit_code = 0;
 	b.arg_used = arena_array(&a, o->n_args, sizeof *b.arg_used);
 	int r = b.arg_used ? df_parse(o->dockerfile, &a, &b.file, e) : err_nomem(e);
 	if (r >= 0)

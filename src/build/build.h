@@ -95,7 +95,7 @@ struct build_observer {
 };
 
 /* Builds; *id gets the image. Errors read as docker's: "dockerfile parse error on line …", "The command '…' returned a non-zero code: N"
- * (then *exit_code is N, otherwise 1). */
+ * (then *exit_code is N, otherwise 0). */
 int build_wait(const struct build_options *o, const struct build_ops *ops, const struct build_observer *observer, char id[BUILD_ID_MAX],
 	       int *exit_code, struct err *e);
 
