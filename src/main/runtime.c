@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/path.h"
 #include "runtime/cli.h"
 #include "runtime/runtime.h"
 #include "shim/shim.h"
@@ -25,6 +26,9 @@ static const struct role {
 
 int main(int argc, char **argv)
 {
+	/* bound into a container as its process 1 */
+	if (argc > 0 && !strcmp(path_base(argv[0]), "docker-init"))
+		return shim_init_main(argc, argv);
 	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(roles); i++) {
 		if (strcmp(roles[i].name, argv[1]))
 			continue;

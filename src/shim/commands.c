@@ -96,6 +96,9 @@ static int do_kill(struct call *c, struct err *e)
 /* Clients may come before the container is made. */
 static int do_attach(struct call *c, struct err *e)
 {
+	int r = c->q->exec_id ? 0 : life_session(c->s, e);
+	if (r < 0)
+		return r;
 	struct session *x = session_find(c->s, c->q->exec_id);
 	int fd = c->fd;
 	c->fd = -1;

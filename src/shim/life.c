@@ -133,8 +133,7 @@ static int take_master(struct shim *s, struct session *x, int master, struct err
 	return session_streams(s, x, in, master, -1, e);
 }
 
-/* The session of the container's own process is there before it, so that clients can attach first. */
-static int main_session(struct shim *s, struct err *e)
+int life_session(struct shim *s, struct err *e)
 {
 	if (s->main)
 		return 0;
@@ -152,7 +151,7 @@ int life_create(struct shim *s, struct err *e)
 	struct pipes p = { { -1, -1, -1 }, { -1, -1, -1 } };
 	if (s->status != SHIM_NEW)
 		return err_set(e, EEXIST, "the container has been created already");
-	int r = main_session(s, e);
+	int r = life_session(s, e);
 	if (r < 0 || (!s->tty && (r = pipes_make(&p, s->config->open_stdin, e)) < 0))
 		return r;
 	struct runtime_stdio io = { .fds = { p.theirs[0], p.theirs[1], p.theirs[2] }, .console_socket = -1 };

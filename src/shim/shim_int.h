@@ -189,6 +189,8 @@ int setup_world(struct shim *s, struct err *e);
 void setup_undo(struct shim *s);
 
 /* --- life.c -------------------------------------------------------------------- */
+/* The session of the container's own process is there before the process, so that clients can attach first. */
+int life_session(struct shim *s, struct err *e);
 int life_create(struct shim *s, struct err *e);
 int life_start(struct shim *s, struct err *e);
 int life_exec(struct shim *s, const struct shim_request *q, int fd, struct arena *a, pid_t *ret_pid, struct err *e);
