@@ -80,11 +80,10 @@ static void take_text(const struct nlmsghdr *h, char *dst, size_t size)
 
 int netlink_take_acks(struct netlink_acks *a, const void *p, size_t n)
 {
-	const struct nlmsghdr *h = p;
-	int left = n > INT32_MAX ? INT32_MAX : (int)n;
-	if (left < (int)sizeof *h)
+	if (n < sizeof(struct nlmsghdr))
 		return -EBADMSG;
-	for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+	for (bool more = netlink_is_whole(p, n); more; more = netlink_step(&p, &n)) {
+		const struct nlmsghdr *h = p;
 		if (h->nlmsg_type != NLMSG_ERROR || mnl_nlmsg_get_payload_len(h) < sizeof(struct nlmsgerr))
 			continue;
 		if (h->nlmsg_seq - a->first_seq > a->last_seq - a->first_seq)
@@ -165,8 +164,10 @@ int netlink_dump(struct netlink *nl, struct nlmsghdr *request, int (*fn)(void *a
 			netlink_close(nl);
 			return (int)r;
 		}
-		int left = (int)r;
-		for (const struct nlmsghdr *h = (void *)answer; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+		const void *at = answer;
+		size_t left = (size_t)r;
+		for (bool more = netlink_is_whole(at, left); more; more = netlink_step(&at, &left)) {
+			const struct nlmsghdr *h = at;
 			if (h->nlmsg_seq != request->nlmsg_seq)
 				continue;
 			if (h->nlmsg_type == NLMSG_DONE)

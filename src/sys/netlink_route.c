@@ -250,7 +250,7 @@ static int take_attr(const struct nlattr *a, void *arg)
 static const void *open_message(const void *msg, size_t n, uint16_t type, size_t extra, struct attrs *t)
 {
 	const struct nlmsghdr *h = msg;
-	if (n < sizeof *h || n > INT32_MAX || !mnl_nlmsg_ok(h, (int)n) || h->nlmsg_type != type || mnl_nlmsg_get_payload_len(h) < extra)
+	if (!netlink_is_whole(msg, n) || h->nlmsg_type != type || mnl_nlmsg_get_payload_len(h) < extra)
 		return NULL;
 	*t = (struct attrs){ 0 };
 	if (mnl_attr_parse(h, (unsigned)extra, take_attr, t) < 0)
