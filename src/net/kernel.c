@@ -15,10 +15,12 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -414,9 +416,58 @@ static int drop_own_rule(void *arg, uint64_t handle, const char *comment)
 	return 0;
 }
 
-static int coexist(const char *table, const char *const *bridges, size_t n, char *where, size_t where_size)
+/* --- the same for legacy xtables, which only its own tool can change */
+
+static bool legacy_filter_in_use(void)
 {
-	struct foreign_room t = { .ours = table, .all = n == 0 };
+	AUTO(buf) struct buf text = BUF_INIT(4096);
+	struct slice rest, line;
+	if (file_read(AT_FDCWD, "/proc/net/ip_tables_names", &text) < 0)
+		return false;
+	for (rest = buf_slice(&text); slice_next(&rest, '\n', &line);)
+		if (slice_is(line, "filter"))
+			return true;
+	return false;
+}
+
+/* Exit status of iptables-legacy, or -errno (-ENOENT without the tool). */
+static int iptables(const char *action, const char *direction, const char *bridge, const char *comment)
+{
+	const char *argv[] = { "iptables-legacy", "-w", "5", action, "FORWARD", direction, bridge, "-m", "comment", "--comment", comment, "-j", "ACCEPT", NULL };
+	pid_t pid;
+	int status;
+	posix_spawn_file_actions_t quiet;
+	posix_spawn_file_actions_init(&quiet);
+	for (int fd = 0; fd < 3; fd++)
+		posix_spawn_file_actions_addopen(&quiet, fd, "/dev/null", O_RDWR, 0);
+	int r = posix_spawnp(&pid, argv[0], &quiet, NULL, (char **)argv, environ);
+	posix_spawn_file_actions_destroy(&quiet);
+	if (r)
+		return -r;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
+}
+
+static void legacy(const struct net_bridges *there, const struct net_bridges *gone, const char *comment, char *where, size_t where_size)
+{
+	if (!legacy_filter_in_use())
+		return;
+	for (int out = 0; out < 2; out++) {
+		const char *direction = out ? "-o" : "-i";
+		for (size_t i = 0; i < gone->n; i++)
+			while (iptables("-D", direction, gone->v[i], comment) == 0)
+				;
+		for (size_t i = 0; i < there->n; i++)
+			if (iptables("-C", direction, there->v[i], comment) > 0 && iptables("-I", direction, there->v[i], comment) == 0)
+				fmt_into(where, where_size, "iptables-legacy filter FORWARD");
+	}
+}
+
+static int coexist(const char *table, const struct net_bridges *there, const struct net_bridges *gone, char *where, size_t where_size)
+{
+	struct foreign_room t = { .ours = table, .all = there->n == 0 };
 	AUTO(nft_batch) struct nft_batch b;
 	nft_batch_init(&b);
 	char comment[128];
@@ -426,11 +477,12 @@ static int coexist(const char *table, const char *const *bridges, size_t n, char
 	for (size_t i = 0; r >= 0 && i < t.n; i++) {
 		struct own_rules own = { &b, &t.v[i], comment };
 		r = nft_rule_each(t.v[i].family, t.v[i].table, t.v[i].name, drop_own_rule, &own);
-		for (size_t k = 0; k < n; k++)
-			rules_accept(&b, t.v[i].family, t.v[i].table, t.v[i].name, bridges[k], comment);
+		for (size_t k = 0; k < there->n; k++)
+			rules_accept(&b, t.v[i].family, t.v[i].table, t.v[i].name, there->v[k], comment);
 		if (!where[0])
 			fmt_into(where, where_size, "%s %s %s", t.v[i].family == NFT_IP ? "ip" : "inet", t.v[i].table, t.v[i].name);
 	}
+	legacy(there, gone, comment, where, where_size);
 	return r < 0 ? r : nft_batch_empty(&b) ? 0 : nft_batch_commit(&b, NULL);
 }
 

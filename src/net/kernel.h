@@ -10,6 +10,7 @@
 #include "sys/nft.h"
 
 struct net_bridge { const char *name; struct net_cidr addr; uint32_t mtu; };
+struct net_bridges { const char **v; size_t n; };
 struct net_plan {
 	const char *netns;              /* path of the bind mount */
 	const char *veth;               /* outside */
@@ -42,7 +43,7 @@ struct net_kernel {
 	int (*hold_port)(enum net_proto proto, uint32_t addr, uint16_t port);
 	int (*stats)(const char *netns, struct net_interface_stats *v, size_t room, size_t *n);
 	bool (*link_is)(const char *name);
-	/* Adds (bridges) or removes (n 0) our accept rules in others' forward chains with policy drop; *where tells whose. */
-	int (*coexist)(const char *table, const char *const *bridges, size_t n, char *where, size_t where_size);
+	/* Our accept rules in others' forward chains with policy drop: for bridges, and no longer for those gone; where tells whose. */
+	int (*coexist)(const char *table, const struct net_bridges *there, const struct net_bridges *gone, char *where, size_t where_size);
 };
 extern const struct net_kernel net_kernel_real;

@@ -209,15 +209,15 @@ static int routes_job(void *arg)
 	return j->k->routes(j->v, ARRAY_LEN(j->v) / 2, &j->n, &j->err);
 }
 
-struct coexist_job { const struct net_kernel *k; const char *table; const char **bridges; size_t n; char where[160]; };
+struct coexist_job { const struct net_kernel *k; const char *table; struct net_bridges there, gone; char where[160]; };
 static int coexist_job(void *arg)
 {
 	struct coexist_job *j = arg;
-	return j->k->coexist(j->table, j->bridges, j->n, j->where, sizeof j->where);
+	return j->k->coexist(j->table, &j->there, &j->gone, j->where, sizeof j->where);
 }
 
-/* Our rules in foreign forward chains follow the bridges there are (none when down). */
-static void coexist_wait(struct net *n, bool down)
+/* Our rules in foreign forward chains follow the bridges there are: all but gone (NULL none), or none at all. */
+static void coexist_wait(struct net *n, const char *gone, bool down)
 {
 	if (n->no_firewall_rule)
 		return;
@@ -227,17 +227,24 @@ static void coexist_wait(struct net *n, bool down)
 	size_t count = 0;
 	list_each(w, &n->networks, node)
 		count += w->bridge_index != 0;
-	struct coexist_job j = { .k = n->kernel, .table = n->table, .bridges = arena_array(&a, count + 1, sizeof *j.bridges) };
-	if (!j.bridges)
+	const char **v = arena_array(&a, count + 2, sizeof *v);
+	struct coexist_job j = { .k = n->kernel, .table = n->table };
+	if (!v)
 		return;
+	struct net_bridges *to = down ? &j.gone : &j.there;
+	to->v = v;
 	list_each(w, &n->networks, node)
-		if (w->bridge_index && !down && j.n < count && (j.bridges[j.n] = arena_strdup(&a, w->pub.bridge)))
-			j.n++;
+		if (w->bridge_index && to->n < count && (v[to->n] = arena_strdup(&a, w->pub.bridge)))
+			to->n++;
+	if (gone && !down) {
+		v[count] = gone;
+		j.gone = (struct net_bridges){ v + count, 1 };
+	}
 	int r = net_job_wait(coexist_job, &j);
 	if (r < 0)
 		log_warn("cannot add rules to another firewall's forward chain", "error=%s", err_name(-r));
-	else if (j.where[0] && j.n)
-		log_info("another firewall drops forwarded packets by default; added accept rules for our bridges there", "chain=\"%s\" bridges=%zu", j.where, j.n);
+	else if (j.where[0] && j.there.n)
+		log_info("another firewall drops forwarded packets by default; added accept rules for our bridges there", "chain=\"%s\" bridges=%zu", j.where, j.there.n);
 }
 
 /* Bridge and rules of a network into the kernel. */
@@ -431,7 +438,7 @@ static int create_locked_wait(struct net *n, struct network *w, struct err *e)
 		return r;
 	}
 	list_add_tail(&n->networks, &w->node);
-	coexist_wait(n, false);
+	coexist_wait(n, NULL, false);
 	return 0;
 }
 
@@ -482,8 +489,8 @@ int net_remove_wait(struct net *n, const char *key, struct err *e)
 			list_add_tail(&n->networks, &w->node);
 		} else {
 			take_down_wait(n, w);
+			coexist_wait(n, w->pub.bridge, false);
 			network_free(w);
-			coexist_wait(n, false);
 		}
 	}
 	fmutex_unlock(&n->create_lock);
@@ -594,14 +601,14 @@ int networks_up_wait(struct net *n, struct nft_batch *b, struct err *e)
 		struct rules_network rules = network_rules(w);
 		rules_network(b, n->table, &rules, true);
 	}
-	coexist_wait(n, false);
+	coexist_wait(n, NULL, false);
 	return 0;
 }
 
 void networks_down_wait(struct net *n)
 {
 	struct network *w;
-	coexist_wait(n, true);
+	coexist_wait(n, NULL, true);
 	list_each(w, &n->networks, node) {
 		struct down_job j = { n->kernel, w->pub.bridge };
 		if (w->pub.bridge[0])
