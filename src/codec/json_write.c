@@ -10,26 +10,53 @@ static const uint8_t care[256] = {
 	[0 ... 31] = 1, ['"'] = 1, ['\\'] = 1, ['<'] = 2, ['>'] = 2, ['&'] = 2, [0x80 ... 0xff] = 1,
 };
 
-/* Length of a prefix that can be copied. */
-static size_t plain_prefix(const char *s, size_t n, bool html)
+#if defined __SSE2__
+/* Bit i: byte i needs care. */
+static inline unsigned odd_bytes(__m128i v, bool html)
+{
+	/* signed: bytes over 0x7f are below ' ' too */
+	__m128i odd = _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(' ')),
+		_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+	if (html)
+		odd = _mm_or_si128(odd, _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('&')),
+			_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('<')), _mm_cmpeq_epi8(v, _mm_set1_epi8('>')))));
+	return (unsigned)_mm_movemask_epi8(odd);
+}
+#endif
+
+/* Copies s up to the first byte that needs care; returns how many. dst has room for n. */
+static inline size_t copy_plain(char *dst, const char *s, size_t n, bool html)
 {
 	size_t i = 0;
+	unsigned mask = html ? 3 : 1;
 #if defined __SSE2__
 	for (; i + 16 <= n; i += 16) {
 		__m128i v = _mm_loadu_si128((const __m128i *)(s + i));
-		__m128i odd = _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(' ')),
-			_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
-		if (html)
-			odd = _mm_or_si128(odd, _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('&')),
-				_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('<')), _mm_cmpeq_epi8(v, _mm_set1_epi8('>')))));
-		unsigned m = (unsigned)_mm_movemask_epi8(odd);
+		unsigned m = odd_bytes(v, html);
+		_mm_storeu_si128((__m128i *)(dst + i), v);
 		if (m)
 			return i + (size_t)__builtin_ctz(m);
 	}
+	if (i == n)
+		return n;
+	/* the tail: two loads that overlap, so that short text has no loop; a hit is found by the loop below */
+	if (n >= 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(s + n - 16));
+		_mm_storeu_si128((__m128i *)(dst + n - 16), v);
+		if (!odd_bytes(v, html))
+			return n;
+	} else if (n >= 8) {
+		uint64_t a, b;
+		memcpy(&a, s, 8);
+		memcpy(&b, s + n - 8, 8);
+		memcpy(dst, &a, 8);
+		memcpy(dst + n - 8, &b, 8);
+		if (!odd_bytes(_mm_set_epi64x((long long)a, (long long)b), html))
+			return n;
+	}
 #endif
-	unsigned mask = html ? 3 : 1;
-	while (i < n && !(care[(unsigned char)s[i]] & mask))
-		i++;
+	for (; i < n && !(care[(unsigned char)s[i]] & mask); i++)
+		dst[i] = s[i];
 	return i;
 }
 
@@ -68,17 +95,13 @@ static size_t put_odd(struct buf *out, const char *s, size_t n)
 	return 1;
 }
 
-void json_put_string(struct buf *out, const char *s, size_t n, unsigned flags)
+/* The rest of a text from its first byte that needs care on, and the closing quote. */
+static void put_escaped(struct buf *out, const char *s, size_t n, bool html)
 {
-	bool html = flags & JSON_ESCAPE_HTML;
-	if (buf_reserve(out, n + 2) < 0)
-		return;
-	out->ptr[out->len++] = '"';
-	for (;;) {
-		size_t k = plain_prefix(s, n, html);
-		if (buf_reserve(out, k + 1) < 0)
+	while (n) {
+		if (buf_reserve(out, n + 1) < 0)
 			return;
-		memcpy(out->ptr + out->len, s, k);
+		size_t k = copy_plain(out->ptr + out->len, s, n, html);
 		out->len += k;
 		s += k;
 		n -= k;
@@ -88,8 +111,25 @@ void json_put_string(struct buf *out, const char *s, size_t n, unsigned flags)
 		s += k;
 		n -= k;
 	}
-	out->ptr[out->len++] = '"';
-	out->ptr[out->len] = 0;
+	buf_addc(out, '"');
+}
+
+void json_put_string(struct buf *out, const char *s, size_t n, unsigned flags)
+{
+	bool html = flags & JSON_ESCAPE_HTML;
+	if ((out->error || out->cap - out->len < n + 2) && buf_reserve(out, n + 2) < 0)
+		return;
+	char *o = out->ptr + out->len;
+	*o++ = '"';
+	size_t k = copy_plain(o, s, n, html);
+	if (__builtin_expect(k < n, 0)) {
+		out->len += 1 + k;
+		put_escaped(out, s + k, n - k, html);
+		return;
+	}
+	o[n] = '"';
+	o[n + 1] = 0;
+	out->len += n + 2;
 }
 
 static const char two_digits[] =

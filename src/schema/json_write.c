@@ -8,6 +8,8 @@
 
 #define ZERO_TIME "0001-01-01T00:00:00Z"
 
+enum { NAME_BLOCK = 16 };
+
 struct enc {
 	const struct schema_domain *d;
 	struct buf *out;
@@ -27,9 +29,24 @@ static inline void put(struct enc *c, char ch)
 	buf_addc(b, ch);
 }
 
+/* Room for n more bytes; false when there is none. */
+static inline bool room(struct enc *c, size_t n)
+{
+	struct buf *b = c->out;
+	return __builtin_expect(!b->error && b->cap - b->len >= n, 1) || buf_reserve(b, n) == 0;
+}
+
+static void word(struct enc *c, const char *s, size_t n)
+{
+	if (!room(c, n))
+		return;
+	memcpy(c->out->ptr + c->out->len, s, n);
+	c->out->len += n;
+}
+
 static void null(struct enc *c)
 {
-	buf_add(c->out, "null", 4);
+	word(c, "null", 4);
 }
 
 static void indent(struct enc *c)
@@ -119,9 +136,9 @@ static void one(struct enc *c, const struct schema_field *f, const char *p)
 		message(c, type_at(c->d, f->sub), p);
 	} else if (f->kind == SCHEMA_BOOL) {
 		if (*(const bool *)p)
-			buf_add(c->out, "true", 4);
+			word(c, "true", 4);
 		else
-			buf_add(c->out, "false", 5);
+			word(c, "false", 5);
 	} else if (f->kind <= SCHEMA_F64) {
 		number(c, f, p);
 	} else if (kind_is_text(f->kind)) {
@@ -214,8 +231,18 @@ static bool is_zero(const char *p, size_t n)
 	return true;
 }
 
+static inline bool is_zero_number(const char *p, uint8_t kind)
+{
+	switch (schema_kind_size[kind]) {
+	case 1: return !*p;
+	case 2: return !*(const uint16_t *)p;
+	case 4: return !*(const uint32_t *)p;
+	default: return !*(const uint64_t *)p;    /* so is -0.0 none: it is written */
+	}
+}
+
 /* Go's omitempty: false, 0, "", nil, no elements; a struct never. */
-static bool is_empty(const struct schema_field *f, const char *obj)
+static inline bool is_empty(const struct schema_field *f, const char *obj)
 {
 	const char *p = obj + f->offset;
 	if (f->shape == SCHEMA_PTR)
@@ -223,7 +250,7 @@ static bool is_empty(const struct schema_field *f, const char *obj)
 	if (f->shape != SCHEMA_ONE)
 		return !*(const uint32_t *)(obj + f->n_offset);
 	if (f->kind <= SCHEMA_F64)
-		return is_zero(p, schema_kind_size[f->kind]);
+		return is_zero_number(p, f->kind);
 	if (kind_is_text(f->kind)) {
 		const char *s = *(const char *const *)p;
 		return f->flags & SCHEMA_NULLABLE ? !s : f->kind == SCHEMA_STRING && (!s || !*s);
@@ -233,7 +260,7 @@ static bool is_empty(const struct schema_field *f, const char *obj)
 	return kind_is_slice(f->kind) && f->kind != SCHEMA_RAWEXT && !((const struct slice *)p)->ptr;
 }
 
-static bool is_left_out(const struct enc *c, const struct schema_field *f, const char *obj)
+static inline bool is_left_out(const struct enc *c, const struct schema_field *f, const char *obj)
 {
 	if (c->api && ((f->since && c->api < f->since) || (f->until && c->api > f->until)))
 		return true;
@@ -258,15 +285,22 @@ static void message(struct enc *c, const struct schema_type *t, const char *obj)
 	for (; f < end; f++) {
 		if (is_left_out(c, f, obj))
 			continue;
-		if (any)
-			put(c, ',');
-		any = true;
-		indent(c);
-		if (buf_reserve(c->out, f->name_len + 4u) < 0)
+		if (c->flags & SCHEMA_INDENT) {
+			if (any)
+				put(c, ',');
+			indent(c);
+		}
+		if (!room(c, f->name_len + 5u + NAME_BLOCK))
 			return;
 		char *o = c->out->ptr + c->out->len;
+		if (any && !(c->flags & SCHEMA_INDENT))
+			*o++ = ',';
+		any = true;
 		*o++ = '"';
-		memcpy(o, text_at(c->d, f->name), f->name_len);
+		/* whole blocks: the generator pads its strings, and a call would cost more than a name */
+		const char *name = text_at(c->d, f->name);
+		for (size_t k = 0; k < f->name_len; k += NAME_BLOCK)
+			memcpy(o + k, name + k, NAME_BLOCK);
 		o += f->name_len;
 		*o++ = '"';
 		*o++ = ':';

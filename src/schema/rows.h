@@ -45,7 +45,7 @@ enum schema_field_flags {
 	SCHEMA_OR_STRING = 8,   /* a list that also accepts one bare string */
 	SCHEMA_QUOTED = 16,     /* a number written as a string */
 	SCHEMA_PAIRS = 32,      /* map[string]string: struct schema_pair */
-	SCHEMA_REQUIRED = 64,
+	SCHEMA_RULES = 64,      /* the domain's rules have some for this field */
 };
 
 struct schema_field {

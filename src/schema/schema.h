@@ -76,6 +76,15 @@ int schema_to_protobuf(struct schema_ref t, const void *obj, struct buf *out);
 int schema_copy(struct schema_ref t, const void *from, struct arena *a, void *to);
 /* Same value: NULL and empty lists differ, text that cannot be null does not; the order of maps does not matter. */
 bool schema_equal(struct schema_ref t, const void *a, const void *b);
+/* Fills what is absent (NULL, "", a number by value that is 0) and has a default in a .over file, at any depth. 0 or -E2BIG. */
+int schema_default(struct schema_ref t, struct arena *a, void *obj);
+/*
+ * Checks obj against the rules of .over files; with old (may be NULL) also what
+ * may not change. Appends what is wrong in Kubernetes' wording, separated by
+ * ", ": `spec.restartPolicy: Unsupported value: "x": supported values: "Always",
+ * …`; returns their number (at most 100).
+ */
+unsigned schema_validate(struct schema_ref t, const void *obj, const void *old, struct buf *problems);
 /* Bytes of the struct of t. */
 size_t schema_size(struct schema_ref t);
 /* First value of a key in a pair list, NULL when absent. */

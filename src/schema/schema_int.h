@@ -98,3 +98,5 @@ void gather_drop(struct gather *g, struct gather_list *l);
 uint32_t entries_dedup(char *entries, uint32_t n, size_t size);
 /* Indexes of entries in the order of their keys; *order is the caller's array of `max` or malloc'ed; NULL without memory. */
 uint32_t *entries_sort(const char *entries, uint32_t n, size_t size, uint32_t *fixed, uint32_t max);
+/* value.c: the same value of one field of two messages. */
+bool schema_field_equal(const struct schema_domain *d, const struct schema_field *f, const char *a, const char *b);

@@ -189,6 +189,15 @@ struct writer {
 
 static void write_value(struct writer *w, const struct tree *v);
 
+static inline void put(struct writer *w, const char *s, size_t n)
+{
+	struct buf *b = w->out;
+	if ((b->error || b->cap - b->len < n) && buf_reserve(b, n) < 0)
+		return;
+	memcpy(b->ptr + b->len, s, n);
+	b->len += n;
+}
+
 static void indent(struct writer *w)
 {
 	if (w->flags & SCHEMA_INDENT)
@@ -205,10 +214,10 @@ static void write_map(struct writer *w, const struct tree *v)
 	for (uint32_t i = 0; i < v->n; i++) {
 		const struct tree_member *m = &v->members[order ? order[i] : i];
 		if (i)
-			buf_addc(w->out, ',');
+			put(w, ",", 1);
 		indent(w);
 		json_put_string(w->out, m->key, m->key_len, w->json_flags);
-		buf_add(w->out, ": ", w->flags & SCHEMA_INDENT ? 2 : 1);
+		put(w, ": ", w->flags & SCHEMA_INDENT ? 2 : 1);
 		write_value(w, &m->value);
 	}
 	if (order != fixed)
@@ -219,33 +228,33 @@ static void write_value(struct writer *w, const struct tree *v)
 {
 	switch (v->type) {
 	case TREE_NULL:
-		buf_add(w->out, "null", 4);
+		put(w, "null", 4);
 		return;
 	case TREE_BOOL:
-		buf_adds(w->out, v->is_true ? "true" : "false");
+		put(w, v->is_true ? "true" : "false", v->is_true ? 4 : 5);
 		return;
 	case TREE_NUMBER:
-		buf_add(w->out, v->text, v->n);
+		put(w, v->text, v->n);
 		return;
 	case TREE_STRING:
 		json_put_string(w->out, v->text, v->n, w->json_flags);
 		return;
 	}
 	bool is_map = v->type == TREE_MAP;
-	buf_addc(w->out, is_map ? '{' : '[');
+	put(w, is_map ? "{" : "[", 1);
 	w->depth++;
 	if (is_map)
 		write_map(w, v);
 	for (uint32_t i = 0; !is_map && i < v->n; i++) {
 		if (i)
-			buf_addc(w->out, ',');
+			put(w, ",", 1);
 		indent(w);
 		write_value(w, &v->items[i]);
 	}
 	w->depth--;
 	if (v->n)
 		indent(w);
-	buf_addc(w->out, is_map ? '}' : ']');
+	put(w, is_map ? "}" : "]", 1);
 }
 
 int tree_to_json(const struct tree *v, unsigned flags, struct buf *out)
@@ -253,7 +262,9 @@ int tree_to_json(const struct tree *v, unsigned flags, struct buf *out)
 	struct writer w = { .out = out, .flags = flags, .json_flags = flags & SCHEMA_ESCAPE_HTML ? JSON_ESCAPE_HTML : 0 };
 	write_value(&w, v);
 	if (flags & SCHEMA_NEWLINE)
-		buf_addc(out, '\n');
+		put(&w, "\n", 1);
+	if (out->cap)
+		out->ptr[out->len] = 0;
 	return buf_error(out);
 }
 

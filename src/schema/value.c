@@ -178,3 +178,8 @@ bool schema_equal(struct schema_ref t, const void *a, const void *b)
 {
 	return equal_message(t.domain, type_at(t.domain, t.type), a, b);
 }
+
+bool schema_field_equal(const struct schema_domain *d, const struct schema_field *f, const char *a, const char *b)
+{
+	return equal_field(d, f, a, b);
+}

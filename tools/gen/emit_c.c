@@ -149,7 +149,7 @@ void emit_rows(struct gen *g, struct buf *out)
 	}
 	buf_addf(out, "/* Made by tools/gen from api/%s; not edited by hand. */\n#include \"api/%s.h\"\n#include <stddef.h>\n"
 		"#include \"schema/rows.h\"\n\n", g->domain, g->domain);
-	buf_addf(out, "static const char strings[] = \"\\0\"\n%s;\n", p.text.ptr);
+	buf_addf(out, "static const char strings[] = \"\\0\"\n%s\t/* names are copied in blocks of 16 */\n\t\"\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\";\n", p.text.ptr);
 	buf_addf(out, "static const struct schema_type types[] = {\n%s};\n", types.ptr);
 	buf_addf(out, "static const struct schema_field fields[] = {\n%s};\n", fields.ptr);
 	buf_addf(out, "static const uint8_t slots[] = {\n%s};\n", slots.ptr);

@@ -42,8 +42,7 @@ static void field_over(struct gen *g, struct gen_field *f, const char *where, ch
 	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
 		if (!slice_is(name, rules[i].word))
 			continue;
-		if (rules[i].kind == SCHEMA_RULE_REQUIRED)
-			f->flags |= SCHEMA_REQUIRED;
+		f->flags |= SCHEMA_RULES;
 		struct gen_rule r = { rules[i].kind, copy(g, value) };
 		if (vec_push(&f->rules, r))
 			die(where, "out of memory");
