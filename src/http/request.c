@@ -299,6 +299,20 @@ int http_header_add(struct http_request *r, const char *name, const char *value)
 	return 0;
 }
 
+int http_trailer_add(struct http_request *r, const char *name, const char *value)
+{
+	struct http_req *q = of(r);
+	char *n = arena_strdup(r->arena, name), *v = arena_strdup(r->arena, value);
+
+	if (!n || !v)
+		return -ENOMEM;
+	if (q->ended || q->trailers.n == ARRAY_LEN(q->trailer_rows) || !http_is_token(slice_of(n)) || !http_is_value(slice_of(v)))
+		return -EINVAL;
+	q->trailers.v = q->trailer_rows;
+	q->trailers.v[q->trailers.n++] = (struct http_header){ slice_of(n), slice_of(v) };
+	return 0;
+}
+
 static int begin(struct http_req *q, int status, const char *content_type, int64_t length, struct slice body, bool end)
 {
 	int r;

@@ -52,6 +52,8 @@ struct stream *http_body_stream(struct http_request *r);
 
 /* --- the answer */
 int http_header_add(struct http_request *r, const char *name, const char *value);      /* before it begins; copies */
+/* A header behind the body (gRPC's status): any time before the answer ends, at most 16; HTTP/2 and chunked answers only. */
+int http_trailer_add(struct http_request *r, const char *name, const char *value);
 int http_reply(struct http_request *r, int status, const char *content_type, struct slice body);  /* whole answer; may suspend */
 int http_begin_wait(struct http_request *r, int status, const char *content_type);   /* sends the head now; chunked (or to the end for HTTP/1.0) */
 /* With a Content-Length instead of chunks; length bytes must follow. */
@@ -89,7 +91,7 @@ struct http_server_config {
 int http_server_new(struct loop *l, const struct http_server_config *c, struct http_server **ret);
 /* Stops listening, closes idle connections, cancels the fibers of busy ones; memory goes with the last of them. */
 void http_server_free(struct http_server *s);
-/* Serves one stream (taken) as if it had been accepted: tests, and HTTP inside of other protocols. */
+/* Serves one stream (taken) as if it had been accepted: tests, and HTTP inside of other protocols. HTTP/2 is recognised by its preface. */
 int http_server_serve(struct http_server *s, struct stream *stream);
 unsigned http_server_connections(const struct http_server *s);
 /* Serves a listening socket (taken); tls may be NULL. Several per server. */

@@ -35,6 +35,7 @@ struct conn {
 	enum conn_state state;
 	struct fiber *fiber;            /* while BUSY */
 	const char *peer_name;
+	bool served;                    /* a request has come */
 	/* of the current request */
 	bool close_after, continue_due, chunked_out;
 	struct buf out;                 /* scratch for chunks and heads */
@@ -194,8 +195,16 @@ static int h1_data_wait(struct http_req *q, const void *p, size_t n)
 static int h1_end_wait(struct http_req *q)
 {
 	struct conn *c = q->carrier;
+	struct buf *b = &c->out;
 
-	return c->chunked_out ? stream_write_wait(c->w.s, "0\r\n\r\n", 5) : 0;
+	if (!c->chunked_out)
+		return 0;
+	buf_reset(b);
+	buf_adds(b, "0\r\n");
+	for (size_t i = 0; i < q->trailers.n; i++)
+		buf_addf(b, "%.*s: %.*s\r\n", SLICE_FMT(q->trailers.v[i].name), SLICE_FMT(q->trailers.v[i].value));
+	buf_adds(b, "\r\n");
+	return buf_error(b) < 0 ? buf_error(b) : stream_write_wait(c->w.s, b->ptr, b->len);
 }
 
 static ssize_t h1_body_now(struct http_req *q, void *p, size_t n)
@@ -368,6 +377,23 @@ static void conn_fiber(void *arg)
 		conn_free(c);
 }
 
+/* The client knew before it asked. */
+static void become_http2(struct conn *c)
+{
+	struct http_server *s = c->server;
+	struct listener *x = take_ptr(c->listener);
+	struct stream *stream;
+	int r = wire_take_stream(&c->w, &stream);
+
+	server_ref(s);
+	conn_free(c);
+	if (r == 0)
+		server2_serve(s, x, stream);
+	else if (x)
+		listener_done(x);
+	server_unref(s);
+}
+
 static void conn_readable(void *arg, int status)
 {
 	struct conn *c = arg;
@@ -384,6 +410,11 @@ static void conn_readable(void *arg, int status)
 		conn_free(c);
 		return;
 	}
+	if (next == NEXT_REQUEST && !c->served && slice_starts(buf_slice(&c->w.in), "PRI * HTTP/2.0\r\n\r\n")) {
+		become_http2(c);
+		return;
+	}
+	c->served = true;
 	conn_move(c, CONN_BUSY);
 	if (fiber_start(c->server->loop, "request", conn_fiber, c) < 0) {
 		static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
@@ -437,8 +468,11 @@ static void tls_fiber(void *arg)
 
 	g.s->timeout_ns = g.server->c.head_timeout_ns;
 	server_ref(g.server);
-	if (tls_wrap_wait(g.tls, g.s, NULL, "http/1.1", &s, NULL) == 0 && !g.server->freed) {
-		conn_new(g.server, g.listener, s);
+	if (tls_wrap_wait(g.tls, g.s, NULL, "h2,http/1.1", &s, NULL) == 0 && !g.server->freed) {
+		if (!strcmp(tls_alpn(s), "h2"))
+			server2_serve(g.server, g.listener, s);
+		else
+			conn_new(g.server, g.listener, s);
 	} else {
 		stream_close(s);
 		listener_done(g.listener);
@@ -498,6 +532,7 @@ int http_server_new(struct loop *l, const struct http_server_config *c, struct h
 	list_init(&s->idle);
 	list_init(&s->heads);
 	list_init(&s->busy);
+	list_init(&s->http2);
 	s->n_refs = 1;
 	*ret = s;
 	return 0;
@@ -521,6 +556,7 @@ void http_server_free(struct http_server *s)
 		conn_free(list_first(&s->idle, struct conn, node));
 	while (!list_empty(&s->heads))
 		conn_free(list_first(&s->heads, struct conn, node));
+	server2_free_all(s);
 	list_each(c, &s->busy, node)
 		if (c->state == CONN_BUSY && c->fiber)
 			fiber_cancel(c->fiber);

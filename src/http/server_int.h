@@ -29,6 +29,8 @@ struct http_req {
 	struct arena arena;
 	struct http_headers extra;      /* answer headers; the array is the arena's */
 	size_t extra_cap;
+	struct http_headers trailers;   /* behind the body */
+	struct http_header trailer_rows[16];
 	struct http_param params[8];
 	int status;                     /* of the answer; 0 until it has begun */
 	bool is_head, begun, ended, hijacked;
@@ -48,6 +50,7 @@ struct http_server {
 	struct list idle;               /* connections without a request, longest idle first */
 	struct list heads;              /* with part of a head, oldest first */
 	struct list busy;               /* with a fiber, or lingering */
+	struct list http2;              /* struct conn2 */
 	unsigned n_connections, n_refs;
 	bool freed;
 	int64_t date_s;
@@ -67,3 +70,6 @@ int req_refuse_wait(struct http_req *q, int status, const char *text);
 const char *server_date(struct http_server *s);
 void server_ref(struct http_server *s);
 void server_unref(struct http_server *s);
+/* HTTP/2 on a stream (taken, like listener's count, also on failure). */
+int server2_serve(struct http_server *s, struct listener *listener, struct stream *stream);
+void server2_free_all(struct http_server *s);
