@@ -41,6 +41,9 @@ size_t wire_head(struct http_wire *w)
 			wire_used(w, n);
 		if (w->in.len == 1 && w->in.ptr[0] == '\r')
 			return 0;
+		/* A TLS hello on a plain port and the like: refused now, not when a head that never ends has timed out. */
+		if (w->in.len && (unsigned char)w->in.ptr[0] < ' ' && w->in.ptr[0] != '\r' && w->in.ptr[0] != '\n')
+			return w->in.len;
 	}
 	return w->in.len ? http_head_length(w->in.ptr, w->in.len, &w->scan) : 0;
 }

@@ -48,6 +48,8 @@ struct image_settings {
 /* Makes folders, empties tmp, checks that what kv names is there. Blocking: at start-up. */
 int image_open(struct loop *l, const struct image_settings *c, struct image_store **ret, struct err *e);
 void image_close(struct image_store *s);
+/* No job of the store's own (removing files) is running: what to wait for before image_close. */
+bool image_is_idle(const struct image_store *s);
 
 /* --- names ------------------------------------------------------------------ */
 /* What the user may type, normalised: "ubuntu" -> "docker.io/library/ubuntu:latest", familiar "ubuntu:latest". Docker's error texts. */

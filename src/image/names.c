@@ -72,6 +72,21 @@ static void forget_image(struct image_store *s, struct image_rec *i)
 	image_rec_free(i);
 }
 
+/* Only this image counts on its layer k, and k is where it comes first (a layer may come twice). */
+static bool is_last_user(const struct image_rec *i, size_t k)
+{
+	const struct layer_rec *l = i->layers.v[k];
+	unsigned here = 0;
+	for (size_t x = 0; x < i->layers.n; x++) {
+		if (i->layers.v[x] != l)
+			continue;
+		if (x < k)
+			return false;
+		here++;
+	}
+	return l->images == here && l->leases == 0;
+}
+
 /* Deletes the record and those of layers that only this image counts on, then the files. */
 static int erase_image_wait(struct image_store *s, struct image_rec *i, struct err *e)
 {
@@ -82,14 +97,13 @@ static int erase_image_wait(struct image_store *s, struct image_rec *i, struct e
 	if (!c || !(c[n++].key = record_key_image(&a, i->id)))
 		return err_nomem(e);
 	for (size_t k = 0; k < i->layers.n; k++)
-		if (i->layers.v[k]->images == 1 && i->layers.v[k]->leases == 0 &&
-		    !(c[n++].key = record_key_layer(&a, i->layers.v[k]->diff_id)))
+		if (is_last_user(i, k) && !(c[n++].key = record_key_layer(&a, i->layers.v[k]->diff_id)))
 			return err_nomem(e);
 	int r = kv_apply_wait(s->kv, c, n, e);
 	if (r < 0)
 		return r;
 	for (size_t k = 0; k < i->layers.n; k++)
-		if (i->layers.v[k]->images == 1 && i->layers.v[k]->leases == 0)
+		if (is_last_user(i, k))
 			i->layers.v[k]->is_saved = false;
 	forget_image(s, i);
 	return 0;

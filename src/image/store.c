@@ -209,6 +209,11 @@ int image_open(struct loop *l, const struct image_settings *c, struct image_stor
 	return 0;
 }
 
+bool image_is_idle(const struct image_store *s)
+{
+	return s->removals == 0;
+}
+
 void image_close(struct image_store *s)
 {
 	size_t at;

@@ -54,9 +54,9 @@ static int parse_range(struct slice s, int64_t size, int64_t *from, int64_t *to)
 		*to = size - 1;
 		return 1;
 	}
-	if (num_parse_i64(a, 0, INT64_MAX, &x) < 0 || (b.len && num_parse_i64(b, 0, INT64_MAX, &y) < 0) || (b.len && y < x))
+	if (num_parse_i64(a, 0, INT64_MAX, &x) < 0 || (b.len && num_parse_i64(b, 0, INT64_MAX, &y) < 0))
 		return 0;
-	if (x >= size)
+	if (x >= size || (b.len && y < x))
 		return -ERANGE;
 	*from = x;
 	*to = b.len ? MIN(y, size - 1) : size - 1;

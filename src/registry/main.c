@@ -22,7 +22,7 @@
 
 enum { UPLOAD_KEPT_S = 7 * 24 * 3600 };
 
-static const struct http_route routes[] = {
+const struct http_route reg_routes[] = {
 	{ "GET", "/v2/", reg_base, NULL },
 	{ "GET", "/v2", reg_base, NULL },
 	{ "GET", "/v2/_catalog", reg_catalog, NULL },
@@ -40,6 +40,7 @@ static const struct http_route routes[] = {
 	{ "GET", "/v2/{name:*}/tags/list", reg_tags, NULL },
 	{ "GET", "/v2/{name:*}/referrers/{digest}", reg_referrers, NULL },
 };
+const size_t reg_n_routes = ARRAY_LEN(reg_routes);
 
 struct flags {
 	const char *root, *addr, *cert, *key, *htpasswd;
@@ -89,7 +90,7 @@ static int listen_at(const char *addr, struct err *e)
 	return name ? listen_tcp(name, (unsigned)port, e) : err_nomem(e);
 }
 
-static int make_folders(struct registry *g, const char *root, struct err *e)
+int reg_make_folders(struct registry *g, const char *root, struct err *e)
 {
 	static const char *const names[] = { "blobs", "repos", "uploads" };
 	g->root = fmt_new("%s/registry", root);
@@ -169,7 +170,7 @@ static int serve(struct registry *g, const struct flags *f, int *fd, struct err 
 {
 	struct tls_config *tls = NULL;
 	struct http_server *server = NULL;
-	const struct http_server_config c = { .routes = routes, .n_routes = ARRAY_LEN(routes), .user = g, .before = reg_before,
+	const struct http_server_config c = { .routes = reg_routes, .n_routes = ARRAY_LEN(reg_routes), .user = g, .before = reg_before,
 					      .write_error = reg_write_error, .done = log_request };
 	int r = 0;
 	if (f->cert) {
@@ -205,7 +206,7 @@ int registry_main(int argc, char **argv)
 	r = loop_new(&g.loop, &e);
 	if (r >= 0 && f.htpasswd)
 		r = reg_auth_load(&g, f.htpasswd, &e);
-	if (r >= 0 && (r = make_folders(&g, f.root, &e)) >= 0 && (r = fd = listen_at(f.addr, &e)) >= 0) {
+	if (r >= 0 && (r = reg_make_folders(&g, f.root, &e)) >= 0 && (r = fd = listen_at(f.addr, &e)) >= 0) {
 		drop_rights(&g);
 		sweep_uploads(&g);
 		loop_signal(g.loop, SIGTERM, on_signal, g.loop);

@@ -71,3 +71,8 @@ void reg_uploads_release(struct registry *g);
 int reg_auth_load(struct registry *g, const char *path, struct err *e);
 /* Before every request; < 0 after a refusal is to be sent. */
 int reg_before(struct http_request *r, const char **path, struct err *e);
+
+/* --- main.c */
+extern const struct http_route reg_routes[];
+extern const size_t reg_n_routes;
+int reg_make_folders(struct registry *g, const char *root, struct err *e);
