@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-# Kubernetes' documents, from the Go module that publishes them, for src/schema/kube_test.c; and the interpreter's bench.
+# Documents for src/schema/kube_test.c (Kubernetes' own, from the Go module that publishes them) and go_test.c
+# (written by Go); and the interpreter's bench.
 KUBE_KINDS := core.v1.Pod apps.v1.Deployment core.v1.Status
-.PHONY: kube-testdata bench-schema
+.PHONY: kube-testdata go-testdata bench-schema
+go-testdata: $(B)/go-testdata/.done
+$(B)/go-testdata/.done: tools/extract/go.mod tools/extract/oracle/main.go
+	@mkdir -p $(@D)
+	@if ! command -v go >/dev/null; then echo "go-testdata: no Go here, the comparison with Go is skipped"; exit 0; fi; \
+	cd tools/extract && go run ./oracle $(CURDIR)/$(@D) && touch $(CURDIR)/$@
 kube-testdata: $(B)/kube-testdata/.done
 $(B)/kube-testdata/.done: tools/extract/go.mod test/schema.mk
 	@mkdir -p $(@D)

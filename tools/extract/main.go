@@ -303,6 +303,9 @@ func (r *run) write(k *kind) {
 			continue
 		}
 		seen[f.json] = true
+		if strings.ContainsAny(f.json, " #") {
+			f.json = `"` + f.json + `"`
+		}
 		line := fmt.Sprintf("\t%-32s %-32s %s", f.json, f.typ, strings.Join(f.attrs, " "))
 		fmt.Fprintln(&b, strings.TrimRight(line, " "))
 	}
