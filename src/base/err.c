@@ -43,6 +43,7 @@ static const struct {
 	{ ENOSYS, "ENOSYS", 501, "NotImplemented", 1 },
 	{ EHOSTDOWN, "EHOSTDOWN", 503, "ServiceUnavailable", 1 },
 	{ ETIMEDOUT, "ETIMEDOUT", 504, "Timeout", 1 },
+	{ ENOTCONN, "ENOTCONN", 500, "InternalError", 1 },
 	{ EADDRINUSE, "EADDRINUSE", 500, "InternalError", 1 },
 	{ EADDRNOTAVAIL, "EADDRNOTAVAIL", 500, "InternalError", 1 },
 	{ ENOSPC, "ENOSPC", 500, "InternalError", 1 },

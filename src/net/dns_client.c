@@ -84,6 +84,8 @@ static int settle_wait(struct dns_client *c, const char *container)
 	AUTO(arena) struct arena a;
 	arena_init(&a, PACKET_MAX);
 	struct dns_request q = { 0 };
+	if (c->closing)
+		return -ECANCELED;
 	AUTO(close) int udp = -1;
 	AUTO(close) int tcp = -1;
 	bool held = map_gets(&c->held, container) != NULL;
@@ -97,6 +99,8 @@ static int settle_wait(struct dns_client *c, const char *container)
 			return 0;
 		udp = fds[0];
 		tcp = fds[1];
+		if (c->closing)
+			return -ECANCELED;
 		/* Much may have happened since. */
 		arena_release(&a);
 		wanted = c->source.describe(c->source.arg, container, &a, &q);
@@ -211,6 +215,8 @@ static int begin_wait(struct dns_client *c)
 	int r = list_held_wait(c);
 	if (r < 0)
 		return r;
+	if (c->closing)
+		return -ECANCELED;
 	size_t pos = 0;
 	for (struct map_entry *x; (x = map_next(&c->held, &pos));)
 		mark(c, x->key);
@@ -362,6 +368,9 @@ int dns_client_sync_wait(struct dns_client *c, const char *container, int64_t ti
 {
 	mark(c, container);
 	uint64_t mine = c->tickets;
+	/* Nobody there and nobody to start: it is done when the process comes. */
+	if (c->fd < 0 && !c->program && timeout_ns > 0)
+		return -ENOTCONN;
 	waitq_wake_all(&c->work);
 	int64_t end = loop_monotonic_ns(c->loop) + timeout_ns;
 	while (timeout_ns > 0) {

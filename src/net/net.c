@@ -140,6 +140,10 @@ void net_free(struct net *n)
 		return;
 	n->closing = true;
 	dns_client_free(n->dns);
+	n->dns = NULL;
+	/* The fiber that makes namespaces comes back to it once more and calls again. */
+	if (n->refilling)
+		return;
 	sandboxes_free(n);
 	networks_free(n);
 	ports_release(&n->ports);

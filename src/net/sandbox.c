@@ -294,6 +294,8 @@ static void refill(void *arg)
 		char name[24];
 		struct err e = { 0 };
 		int r = make_wait(n, name, &e);
+		if (r == 0 && n->closing)
+			break;          /* swept at the next start */
 		char *kept = r < 0 ? NULL : slice_dup(slice_of(name));
 		if (!kept || vec_push(&n->ready, kept) < 0) {
 			free(kept);
@@ -303,6 +305,8 @@ static void refill(void *arg)
 	}
 	n->refilling = false;
 	waitq_wake_all(&n->refilled);
+	if (n->closing)
+		net_free(n);
 }
 
 void net_refill(struct net *n)
