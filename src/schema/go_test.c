@@ -74,3 +74,19 @@ TEST(messages_are_written_as_go_writes_them)
 	same("info", T_docker_info, true);
 	same("oci_spec", T_oci_spec, true);
 }
+
+TEST(wrong_types_are_refused_in_the_words_of_go)
+{
+	struct slice rest = document("wrong", "txt"), line, body, why;
+	unsigned n = 0;
+	while (slice_next(&rest, '\n', &line)) {
+		struct docker_container_create c;
+		struct err e = { 0 };
+		if (!slice_cut(line, '\t', &body, &why))
+			continue;
+		CHECK_INT(schema_from_json(T_docker_container_create, body, SCHEMA_FOLD_CASE, &a, &c, &e), -EINVAL);
+		CHECK_SLICE(why, e.text);
+		n++;
+	}
+	CHECK(n > 15);
+}

@@ -64,7 +64,8 @@ int dec_type_error(struct dec *d, const struct frame *fr, const char *value, con
 		if (!in_struct)
 			in_struct = f;
 		AUTO(buf) struct buf longer = BUF_INIT(1024);
-		buf_addf(&longer, "%s%s%s", text_at(d->d, f->f->name), path.len ? "." : "", path.ptr);
+		const char *embedded = text_at(d->d, f->f->go_in);
+		buf_addf(&longer, "%s%s%s%s%s", embedded, *embedded ? "." : "", text_at(d->d, f->f->name), path.len ? "." : "", path.ptr);
 		buf_reset(&path);
 		buf_addslice(&path, buf_slice(&longer));
 	}

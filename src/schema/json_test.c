@@ -73,22 +73,22 @@ TEST(a_bare_string_is_a_list_where_go_has_strslice)
 TEST(type_errors_are_worded_as_go_words_them)
 {
 	REFUSED(container_create, "{\"Env\":\"A=1\"}", 0, -EINVAL,
-		"json: cannot unmarshal string into Go struct field CreateRequest.Env of type []string");
-	REFUSED(container_create, "{\"Env\":[1]}", 0, -EINVAL, "json: cannot unmarshal number into Go struct field CreateRequest.Env of type string");
-	REFUSED(container_create, "{\"Cmd\":[1]}", 0, -EINVAL, "json: cannot unmarshal array into Go struct field CreateRequest.Cmd of type string");
-	REFUSED(container_create, "{\"Tty\":\"x\"}", 0, -EINVAL, "json: cannot unmarshal string into Go struct field CreateRequest.Tty of type bool");
+		"json: cannot unmarshal string into Go struct field CreateRequest.Config.Env of type []string");
+	REFUSED(container_create, "{\"Env\":[1]}", 0, -EINVAL, "json: cannot unmarshal number into Go struct field CreateRequest.Config.Env of type string");
+	REFUSED(container_create, "{\"Cmd\":[1]}", 0, -EINVAL, "json: cannot unmarshal array into Go struct field CreateRequest.Config.Cmd of type string");
+	REFUSED(container_create, "{\"Tty\":\"x\"}", 0, -EINVAL, "json: cannot unmarshal string into Go struct field CreateRequest.Config.Tty of type bool");
 	REFUSED(container_create, "{\"HostConfig\":{\"Memory\":\"1g\"}}", 0, -EINVAL,
-		"json: cannot unmarshal string into Go struct field HostConfig.HostConfig.Memory of type int64");
+		"json: cannot unmarshal string into Go struct field HostConfig.HostConfig.Resources.Memory of type int64");
 	REFUSED(container_create, "{\"HostConfig\":{\"Memory\":1.5}}", 0, -EINVAL,
-		"json: cannot unmarshal number 1.5 into Go struct field HostConfig.HostConfig.Memory of type int64");
+		"json: cannot unmarshal number 1.5 into Go struct field HostConfig.HostConfig.Resources.Memory of type int64");
 	REFUSED(container_create, "{\"HostConfig\":{\"BlkioWeight\":70000}}", 0, -EINVAL,
-		"json: cannot unmarshal number 70000 into Go struct field HostConfig.HostConfig.BlkioWeight of type uint16");
+		"json: cannot unmarshal number 70000 into Go struct field HostConfig.HostConfig.Resources.BlkioWeight of type uint16");
 	REFUSED(container_create, "{\"HostConfig\":{\"CpuCount\":\"1\"}}", 0, -EINVAL,
-		"json: cannot unmarshal string into Go struct field HostConfig.HostConfig.CpuCount of type int64");
+		"json: cannot unmarshal string into Go struct field HostConfig.HostConfig.Resources.CpuCount of type int64");
 	REFUSED(container_create, "{\"HostConfig\":[]}", 0, -EINVAL,
 		"json: cannot unmarshal array into Go struct field CreateRequest.HostConfig of type container.HostConfig");
 	REFUSED(container_create, "{\"Labels\":[]}", 0, -EINVAL,
-		"json: cannot unmarshal array into Go struct field CreateRequest.Labels of type map[string]string");
+		"json: cannot unmarshal array into Go struct field CreateRequest.Config.Labels of type map[string]string");
 	REFUSED(container_create, "[]", 0, -EINVAL, "json: cannot unmarshal array into Go value of type container.CreateRequest");
 	REFUSED(container_create, "{\"HostConfig\":{\"NetworkMode\":3}}", 0, -EINVAL,
 		"json: cannot unmarshal number into Go struct field HostConfig.HostConfig.NetworkMode of type container.NetworkMode");
@@ -124,11 +124,11 @@ TEST(integers_hold_their_bounds)
 		"\"IOMaximumBandwidth\":18446744073709551615,\"BlkioWeight\":65535,\"CpuShares\":-0}", 0);
 	CHECK(h.memory == INT64_MAX && h.cpu_quota == INT64_MIN && h.io_maximum_bandwidth == UINT64_MAX && h.blkio_weight == 65535);
 	REFUSED(host_config, "{\"Memory\":9223372036854775808}", 0, -EINVAL,
-		"json: cannot unmarshal number 9223372036854775808 into Go struct field HostConfig.Memory of type int64");
+		"json: cannot unmarshal number 9223372036854775808 into Go struct field HostConfig.Resources.Memory of type int64");
 	REFUSED(host_config, "{\"IOMaximumBandwidth\":18446744073709551616}", 0, -EINVAL,
-		"json: cannot unmarshal number 18446744073709551616 into Go struct field HostConfig.IOMaximumBandwidth of type uint64");
+		"json: cannot unmarshal number 18446744073709551616 into Go struct field HostConfig.Resources.IOMaximumBandwidth of type uint64");
 	REFUSED(host_config, "{\"IOMaximumBandwidth\":-1}", 0, -EINVAL,
-		"json: cannot unmarshal number -1 into Go struct field HostConfig.IOMaximumBandwidth of type uint64");
+		"json: cannot unmarshal number -1 into Go struct field HostConfig.Resources.IOMaximumBandwidth of type uint64");
 }
 
 TEST(strict_names_every_unknown_and_duplicate_field)

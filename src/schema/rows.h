@@ -51,6 +51,7 @@ enum schema_field_flags {
 struct schema_field {
 	uint32_t name;             /* offset in strings */
 	uint32_t go_type;          /* for error texts; 0: follows from kind and shape */
+	uint32_t go_in;            /* likewise: the embedded struct that Go has it in, 0: none */
 	uint16_t offset;           /* of the member */
 	uint16_t n_offset;         /* of its n_ (LIST, MAP) */
 	uint16_t sub;              /* MESSAGE: its type; MAP without PAIRS: the entry's type */

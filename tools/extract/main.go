@@ -197,13 +197,16 @@ func goName(t reflect.Type) string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+	if t.Kind() == reflect.Array && t.Name() == "" {
+		return t.String()
+	}
 	if t.Name() == "" || t.PkgPath() == "" || t.Kind() == reflect.Struct || t.Kind() == reflect.Interface {
 		return ""
 	}
 	return short(t)
 }
 
-func (r *run) fields(k *kind, t reflect.Type, outer string, depth int) (out []field) {
+func (r *run) fields(k *kind, t reflect.Type, outer, via string, depth int) (out []field) {
 	for i := 0; i < t.NumField(); i++ {
 		f := t.Field(i)
 		opts := strings.Split(f.Tag.Get("json"), ",")
@@ -224,7 +227,7 @@ func (r *run) fields(k *kind, t reflect.Type, outer string, depth int) (out []fi
 				} else if outer != "" {
 					die("%v: nested twice in protobuf", t)
 				}
-				out = append(out, r.fields(k, ft, o, depth+1)...)
+				out = append(out, r.fields(k, ft, o, via+f.Name+".", depth+1)...)
 				continue
 			}
 		}
@@ -255,6 +258,9 @@ func (r *run) fields(k *kind, t reflect.Type, outer string, depth int) (out []fi
 		if g := goName(ft); g != "" && !strings.HasPrefix(ft.PkgPath(), "k8s.io/") {
 			fl.attrs = append(fl.attrs, "go="+g)
 		}
+		if via != "" && !strings.HasPrefix(k.t.PkgPath(), "k8s.io/") {
+			fl.attrs = append(fl.attrs, "in="+strings.TrimSuffix(via, "."))
+		}
 		if a, ok := r.d.lists[longName(k.t)+"."+name]; ok {
 			fl.attrs = append(fl.attrs, a)
 		} else if a, ok := r.d.lists[longName(t)+"."+name]; ok {
@@ -281,7 +287,7 @@ func pbNumber(tag string) string {
 }
 
 func (r *run) write(k *kind) {
-	all := r.fields(k, k.t, "", 0)
+	all := r.fields(k, k.t, "", "", 0)
 	best := map[string]int{}
 	for _, f := range all {
 		if d, ok := best[f.json]; !ok || f.depth < d {

@@ -100,6 +100,8 @@ static void field_print(struct gen_type *t, struct gen_field *f, struct pool *p,
 		buf_addf(out, ", .since = %u, .until = %u", f->since, f->until);
 	if (f->go)
 		buf_addf(out, ", .go_type = %zu", intern(p, f->go));
+	if (f->in)
+		buf_addf(out, ", .go_in = %zu", intern(p, f->in));
 	buf_adds(out, " },\n");
 }
 

@@ -17,7 +17,7 @@ struct gen_field {
 	unsigned flags;
 	struct gen_type *message; /* MESSAGE and entries of MAP */
 	unsigned number, outer, since, until;
-	char *go, *list_type, *list_keys, *patch, *merge_key, *help;
+	char *go, *in, *list_type, *list_keys, *patch, *merge_key, *help;
 	VEC(struct gen_rule) rules;
 };
 struct gen_rule {

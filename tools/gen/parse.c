@@ -180,6 +180,8 @@ static void attr_parse(struct gen *g, struct gen_field *f, char *word)
 		f->c = v;
 	else if (slice_is(name, "go"))
 		f->go = v;
+	else if (slice_is(name, "in"))
+		f->in = v;
 	else if (slice_is(name, "list"))
 		f->list_type = v;
 	else if (slice_is(name, "keys"))
@@ -200,6 +202,8 @@ static void field_parse(struct gen *g, struct gen_type *t, const char *where, st
 		die(where, "a field is NAME TYPE [attributes]");
 	struct gen_field *f = field_add(g, t, w[0], where);
 	type_parse(g, f, w[1]);
+	if (f->shape >= SCHEMA_LIST)
+		f->go = NULL;      /* that was the element's */
 	for (unsigned i = 2; i < n; i++)
 		attr_parse(g, f, w[i]);
 	for (size_t i = 0; i + 1 < t->fields.n; i++)

@@ -108,4 +108,40 @@ func main() {
 			}
 		}
 	}
+	wrong()
+}
+
+// What Go says to bodies of the wrong shape: a line each, body, tab, sentence.
+func wrong() {
+	var b bytes.Buffer
+	for _, s := range []string{
+		`{"Env":"A=1"}`,
+		`{"Env":[1]}`,
+		`{"Cmd":[1]}`,
+		`{"Cmd":1}`,
+		`{"Tty":"x"}`,
+		`{"HostConfig":{"Memory":"1g"}}`,
+		`{"HostConfig":{"Memory":1.5}}`,
+		`{"HostConfig":{"BlkioWeight":70000}}`,
+		`{"HostConfig":[]}`,
+		`{"Labels":[]}`,
+		`[]`,
+		`{"HostConfig":{"NetworkMode":3}}`,
+		`{"Labels":{"a":1}}`,
+		`{"HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":8080}]}}}`,
+		`{"HostConfig":{"PortBindings":{"80/tcp":1}}}`,
+		`{"HostConfig":{"Mounts":[{"Type":1}]}}`,
+		`{"StopTimeout":"1"}`,
+		`{"HostConfig":{"RestartPolicy":{"MaximumRetryCount":"x"}}}`,
+		`{"NetworkingConfig":{"EndpointsConfig":{"a":{"Aliases":3}}}}`,
+		`{"HostConfig":{"ConsoleSize":"x"}}`,
+		`{"ExposedPorts":[]}`,
+	} {
+		var w container.CreateRequest
+		fmt.Fprintf(&b, "%s\t%v\n", s, json.Unmarshal([]byte(s), &w))
+	}
+	if err := os.WriteFile(filepath.Join(os.Args[1], "wrong.txt.json"), b.Bytes(), 0o644); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
