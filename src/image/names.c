@@ -269,7 +269,10 @@ static int say_layers(struct removal *x, const struct image_rec *i, struct err *
 			return err_nomem(e);
 	}
 	for (size_t k = i->layers.n; k-- > 0;) {
-		if (i->layers.v[k]->images > 1 || i->holds)
+		unsigned here = 0;
+		for (size_t q = 0; q < i->layers.n; q++)
+			here += i->layers.v[q] == i->layers.v[k];
+		if (i->layers.v[k]->images > here || i->holds)
 			break;
 		int r = said(x, NULL, v[k], e);
 		if (r < 0)

@@ -235,14 +235,16 @@ const char *ref_name(const struct ref *r, struct arena *a)
 	return arena_fmt(a, "%s/%s", r->domain, r->path);
 }
 
+/* A path that would read as a host and a path ("docker.io/a.b/c") keeps its domain, so that the short form always means the same. */
 const char *ref_familiar_name(const struct ref *r, struct arena *a)
 {
-	struct slice path = slice_of(r->path);
+	struct slice path = slice_of(r->path), domain, rest;
 	if (strcmp(r->domain, REF_HUB) != 0)
 		return ref_name(r, a);
 	if (slice_starts(path, "library/") && slice_find(slice_n(path.ptr + 8, path.len - 8), '/') < 0)
 		return arena_strdup(a, r->path + 8);
-	return arena_strdup(a, r->path);
+	split_domain(path, &domain, &rest);
+	return slice_is(domain, REF_HUB) && rest.len == path.len ? arena_strdup(a, r->path) : ref_name(r, a);
 }
 
 static const char *with_rest(const struct ref *r, struct arena *a, const char *name)

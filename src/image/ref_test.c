@@ -24,6 +24,7 @@ TEST(references_normalise_and_shorten_as_docker_does)
 		{ "a__b-c.d/e---f", "docker.io/a__b-c.d/e---f:latest", NULL },
 		{ "x@sha256:" D64, "docker.io/library/x@sha256:" D64, "x@sha256:" D64 },
 		{ "x:t@sha256:" D64, "docker.io/library/x:t@sha256:" D64, "x:t@sha256:" D64 },
+		{ "docker.io/a.b/c", "docker.io/a.b/c:latest", "docker.io/a.b/c:latest" },
 		{ "library/x", "docker.io/library/x:latest", "x:latest" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -79,6 +79,20 @@ static void run(void (*body)(struct world *w), const char *htpasswd)
 	CHECK_OK(http_server_listen(w.server, fd, NULL, &w.e), &w.e);
 	CHECK_INT(fiber_start(w.loop, "test", world_fiber, &w), 0);
 	CHECK_INT(loop_run(w.loop), 0);
+	http_server_free(w.server);
+	image_close(w.s);
+	kv_close(w.kv);
+	reg_uploads_release(&w.g);
+	size_t at = 0;
+	struct map_entry *m;
+	while ((m = map_next(&w.g.users, &at)))
+		free(m->value);
+	map_release(&w.g.users);
+	map_release(&w.g.verified);
+	free(w.g.root);
+	loop_free(w.loop);
+	buf_release(&w.said);
+	arena_release(&w.a);
 }
 
 static int say(void *arg, const struct image_progress *p)
