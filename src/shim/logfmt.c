@@ -12,67 +12,88 @@
 #include "schema/schema.h"
 #include "shim/shim_int.h"
 
-static int put_json(const char *stream, struct slice attrs, struct slice a, struct slice b, bool newline, int64_t now_ns, struct buf *out)
-{
+/* What all lines of one call share. */
+struct writer {
+	enum log_format format;
+	const char *stream;
+	struct slice attrs;
 	char when[CLOCK_TEXT_MAX];
-	AUTO(buf) struct buf whole = BUF_INIT(SHIM_LINE_MAX + 1), text = BUF_INIT(6 * (SHIM_LINE_MAX + 1) + 2);
-	buf_addslice(&whole, a);
-	buf_addslice(&whole, b);
-	if (newline)
-		buf_addc(&whole, '\n');
-	json_put_string(&text, whole.ptr, whole.len, SCHEMA_ESCAPE_HTML);
-	clock_rfc3339_nano(when, now_ns);
-	struct shim_log_line line = { .log = buf_slice(&text), .stream = stream, .attrs = attrs, .time = when };
-	int r = buf_error(&whole) < 0 ? buf_error(&whole) : buf_error(&text);
+	struct buf whole, text;          /* json-file: the line; the line in quotes */
+	struct buf *out;
+};
+
+static int put_json(struct writer *w, struct slice a, struct slice b, bool newline)
+{
+	buf_reset(&w->text);
+	if (a.len || newline) {
+		buf_reset(&w->whole);
+		buf_addslice(&w->whole, a);
+		buf_addslice(&w->whole, b);
+		if (newline)
+			buf_addc(&w->whole, '\n');
+		b = buf_slice(&w->whole);
+	}
+	json_put_string(&w->text, b.ptr, b.len, SCHEMA_ESCAPE_HTML);
+	struct shim_log_line line = { .log = buf_slice(&w->text), .stream = w->stream, .attrs = w->attrs, .time = w->when };
+	int r = buf_error(&w->whole) < 0 ? buf_error(&w->whole) : buf_error(&w->text);
 	if (r == 0)
-		r = schema_to_json(T_shim_log_line, &line, SCHEMA_NEWLINE, out);
-	buf_release(&whole);
-	return r < 0 ? r : buf_error(out);
+		r = schema_to_json(T_shim_log_line, &line, SCHEMA_NEWLINE, w->out);
+	return r < 0 ? r : buf_error(w->out);
 }
 
-static int put_cri(const char *stream, struct slice a, struct slice b, bool complete, int64_t now_ns, struct buf *out)
+static int put_cri(struct writer *w, struct slice a, struct slice b, bool complete)
 {
-	char when[CLOCK_TEXT_MAX];
-	clock_rfc3339_fixed(when, now_ns);
-	buf_addf(out, "%s %s %c ", when, stream, complete ? 'F' : 'P');
-	buf_addslice(out, a);
-	buf_addslice(out, b);
-	return buf_addc(out, '\n');
+	buf_adds(w->out, w->when);
+	buf_addc(w->out, ' ');
+	buf_adds(w->out, w->stream);
+	buf_add(w->out, complete ? " F " : " P ", 3);
+	buf_addslice(w->out, a);
+	buf_addslice(w->out, b);
+	return buf_addc(w->out, '\n');
 }
 
 /* One piece, made of what waited and what came. */
-static int put(struct line *l, enum log_format f, const char *stream, struct slice attrs, struct slice text, bool complete, int64_t now_ns, struct buf *out)
+static int put(struct line *l, struct writer *w, struct slice text, bool complete)
 {
 	struct slice rest = slice_n(l->rest, l->n);
-	int r = f == LOG_CRI ? put_cri(stream, rest, text, complete, now_ns, out) : put_json(stream, attrs, rest, text, complete, now_ns, out);
+	int r = w->format == LOG_CRI ? put_cri(w, rest, text, complete) : put_json(w, rest, text, complete);
 	l->n = 0;
-	l->is_partial = !complete;
 	return r;
 }
 
 int line_add(struct line *l, enum log_format f, const char *stream, struct slice attrs, struct slice text, bool end, int64_t now_ns, struct buf *out)
 {
+	struct writer w = { .format = f, .stream = stream, .attrs = attrs, .whole = BUF_INIT(SHIM_LINE_MAX + 1),
+			    .text = BUF_INIT(6 * (SHIM_LINE_MAX + 1) + 2), .out = out };
 	int r = 0;
+	if (f == LOG_CRI)
+		clock_rfc3339_fixed(w.when, now_ns);
+	else
+		clock_rfc3339_nano(w.when, now_ns);
 	while (text.len && r == 0) {
 		size_t room = SHIM_LINE_MAX - l->n, look = text.len < room ? text.len : room;
 		const char *nl = memchr(text.ptr, '\n', look);
 		size_t n = nl ? (size_t)(nl - text.ptr) : look;
 		if (!nl && n < room) {
-			if (!l->rest && !(l->rest = malloc(SHIM_LINE_MAX)))
-				return -ENOMEM;
+			if (!l->rest && !(l->rest = malloc(SHIM_LINE_MAX))) {
+				r = -ENOMEM;
+				break;
+			}
 			memcpy(l->rest + l->n, text.ptr, n);
 			l->n += n;
 			break;
 		}
-		r = put(l, f, stream, attrs, slice_n(text.ptr, n), nl, now_ns, out);
+		r = put(l, &w, slice_n(text.ptr, n), nl);
 		n += nl != NULL;
 		text = slice_n(text.ptr + n, text.len - n);
 	}
 	if (end && r == 0) {
 		if (l->n)
-			r = put(l, f, stream, attrs, slice_n("", 0), false, now_ns, out);
+			r = put(l, &w, slice_n("", 0), false);
 		free(l->rest);
 		l->rest = NULL;
 	}
+	buf_release(&w.whole);
+	buf_release(&w.text);
 	return r;
 }

@@ -74,7 +74,6 @@ enum log_format { LOG_NONE, LOG_JSON_FILE, LOG_CRI };
 struct line {
 	char *rest;                      /* SHIM_LINE_MAX bytes, taken with the first piece that needs it */
 	size_t n;
-	bool is_partial;                 /* the pieces before were logged without the end of the line */
 };
 /* Appends what is complete (with `end`: everything) to out in the format. */
 int line_add(struct line *l, enum log_format f, const char *stream, struct slice attrs, struct slice text, bool end, int64_t now_ns, struct buf *out);

@@ -179,7 +179,11 @@ static int copy_source(struct copy *c, const struct source *s, const char *dest,
 		AUTO(close) int to = from < 0 ? -1 : dest_dir(c, dest, e);
 		if (from < 0)
 			return err_sys(e, errno, "open %s", s->path);
-		return to < 0 ? to : copy_contents(c, from, to, s->path, 0, e);
+		int r = to < 0 ? to : copy_contents(c, from, to, s->path, 0, e);
+		/* a volume filled from an image looks like the folder it covers */
+		if (r == 0 && c->keep_owner && !strcmp(dest, "/") && (r = copy_xattrs(from, to, s->path, e)) == 0)
+			r = set_meta(c, to, &s->st, s->path, e);
+		return r;
 	}
 	AUTO(free) char *path = is_dir ? fmt_new("%s/%s", strcmp(dest, "/") ? dest : "", path_base(s->path)) : strdup(dest);
 	if (!path)

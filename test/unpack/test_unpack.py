@@ -408,6 +408,12 @@ def test_copy_rules(ctx):
     assert (st.st_uid, st.st_gid) == (7, 50)
     copy(d, ["a.txt"], "/kept", keep_owner=True)
     assert os.stat(to + "/kept").st_uid == 1000
+    os.chmod(d.path + "/src/sub", 0o1770)
+    os.chown(d.path + "/src/sub", 999, 998)
+    d.dir("vol")
+    copy(d, ["/sub"], "/", to="vol", keep_owner=True, source_dir="/")
+    st = os.stat(d.path + "/vol")
+    assert (st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)) == (999, 998, 0o1770) and "s1" in os.listdir(d.path + "/vol")
     # merged, and other kinds replaced
     os.mkdir(to + "/s/s1x")
     os.unlink(to + "/s/s1")
