@@ -326,6 +326,7 @@ int api_hijack_wait(struct cli *c, const char *target, struct slice body, struct
 		call_header(c, &call, "Content-Type", "application/json");
 	else
 		call_header(c, &call, "Content-Type", "text/plain");
+	call_header(c, &call, "Connection", "Upgrade");
 	call_header(c, &call, "Upgrade", "tcp");
 	if ((r = api_open_wait(c, &call, e)) < 0)
 		return r;
