@@ -272,7 +272,12 @@ static void row_json(const struct val_row *row, struct buf *out)
 			break;
 		last = slice_of(next->name);
 		buf_addf(out, "%s\"%s\":", sep, next->name);
-		val_json(&next->v, out);
+		if (next->v.kind == VAL_STR) {
+			struct tree text = tree_string(next->v.s);
+			tree_to_json(&text, SCHEMA_ESCAPE_HTML, out);
+		} else {
+			val_json(&next->v, out);
+		}
 		sep = ",";
 	}
 	buf_addc(out, '}');
