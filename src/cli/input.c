@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Standard input or a file as a stream. It stays blocking (others may share it); waiting is for what can be waited for. */
+/* Standard input or a file as a stream. The descriptor stays blocking (others may share it), so a read holds the loop up;
+ * nothing else is to be done meanwhile in the commands that use it. */
 #include "cli/image.h"
-#include "io/fiber.h"
 
 struct input { struct stream s; int fd; };
 
 static ssize_t input_read(struct stream *s, void *p, size_t n)
 {
 	struct input *in = container_of(s, struct input, s);
-	int r = fd_wait(in->fd, 1 /* WATCH_READ */, -1);
 	ssize_t got;
 
-	if (r < 0 && r != -EPERM)
-		return r;
 	do
 		got = read(in->fd, p, n);
 	while (got < 0 && errno == EINTR);
@@ -29,6 +26,11 @@ static int input_shutdown(struct stream *s)
 	return 0;
 }
 
+static bool input_want(struct stream *s, unsigned what, bool on)
+{
+	return true;
+}
+
 static void input_close(struct stream *s)
 {
 	struct input *in = container_of(s, struct input, s);
@@ -38,20 +40,16 @@ static void input_close(struct stream *s)
 	free(in);
 }
 
-static int input_fd(struct stream *s)
-{
-	return -1;
-}
-
 int image_input_stream(struct cli *c, int fd, struct stream **ret, struct err *e)
 {
-	static const struct stream_ops ops = { .name = "input", .read_wait = input_read, .write_wait = input_write, .shutdown_wait = input_shutdown,
-					       .close = input_close, .fd = input_fd };
+	static const struct stream_ops ops = { .name = "input", .read_now = input_read, .write_now = input_write, .shutdown_now = input_shutdown,
+					       .close = input_close, .want = input_want };
 	struct input *in = calloc(1, sizeof *in);
 
 	if (!in)
 		return err_nomem(e);
 	in->s.ops = &ops;
+	in->s.loop = c->loop;
 	in->fd = fd;
 	*ret = &in->s;
 	return 0;
