@@ -10,6 +10,7 @@
 
 #include "base/auto.h"
 #include "base/path.h"
+#include "cli/docker.h"
 #include "main/supervisor.h"
 #include "main/version.h"
 
@@ -25,6 +26,7 @@ static const struct command {
 	{ "up", up_main, "start the engine on this machine in the background" },
 	{ "down", down_main, "stop it" },
 	{ "status", status_main, "what runs, and where" },
+	{ "docker", docker_main, "the Docker command line" },
 	{ "engine", daemon_main, "run the engine in the foreground" },
 	{ "registry", daemon_main, "run a registry in the foreground" },
 	{ "dns", daemon_main, "run the name server in the foreground" },
@@ -79,6 +81,7 @@ int main(int argc, char **argv)
 	const char *called = path_base(argv[0]);
 
 	if (strcmp(called, "docker") == 0)
+		return docker_main(argc, argv);
 	if (argc < 2) {
 		help_main(argc, argv);
 		return 2;
