@@ -54,6 +54,7 @@ struct cli {
 	struct docker_cli_config *config;   /* read when first asked for */
 	const char *long_error;     /* the whole text where struct err had to cut it */
 	int exit_code;
+	bool ended;                 /* the command has returned */
 };
 
 /* Standard output: everything goes through c->out. cli_flush writes it; -errno. */

@@ -199,6 +199,7 @@ static void run_command(void *arg)
 		r = 1;
 	api_close(c);
 	c->exit_code = r;
+	c->ended = true;
 	loop_stop(c->loop);
 }
 
@@ -215,7 +216,8 @@ static int run_row(struct cli *c, int argc, const char *const *argv)
 		return bad_flag(c, c->path, c->cmd->usage, &e);
 	if ((r = check_args(c)) != 0)
 		return r;
-	if (loop_new(&c->loop, &e) < 0 || fiber_start(c->loop, "command", run_command, c) < 0 || loop_run(c->loop) < 0) {
+	if (loop_new(&c->loop, &e) < 0 || fiber_start(c->loop, "command", run_command, c) < 0 ||
+	    (!c->ended && loop_run(c->loop) < 0)) {
 		cli_warn(c, "docker: %s", e.text[0] ? e.text : "no memory");
 		return 1;
 	}

@@ -220,7 +220,9 @@ bool spec_reference_ok(const char *s)
 
 	if (!n.repo.len || strlen(s) > 2048)
 		return false;
-	if (has_registry(n.repo, &registry, &path) && !path.len)
+	if (!has_registry(n.repo, &registry, &path))
+		path = n.repo;
+	if (!path.len)
 		return false;
 	if (strchr(s, '@') && !(n.digest.len >= 71 && slice_starts(n.digest, "sha")))
 		return false;

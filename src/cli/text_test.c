@@ -159,5 +159,6 @@ TEST(image_names)
 	CHECK_STR(spec_familiar(&arena, SLICE("docker.io/library/x")), "x");
 	CHECK_SLICE(spec_image("localhost:5000/a/b:v1").tag, "v1");
 	CHECK_SLICE(spec_image("localhost:5000/a/b").repo, "localhost:5000/a/b");
+	CHECK(spec_reference_ok("busybox") && spec_reference_ok("localhost:5000/x:1"));
 	CHECK(spec_reference_ok("a/b:c") && !spec_reference_ok("A") && !spec_reference_ok("a:") && !spec_reference_ok("") && !spec_reference_ok("a//b"));
 }
