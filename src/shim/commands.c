@@ -90,7 +90,14 @@ static int do_kill(struct call *c, struct err *e)
 		return err_set(e, ESRCH, "container is not running");
 	if (c->q->signal < 0 || c->q->signal > 64)
 		return err_set(e, EINVAL, "no signal %lld", (long long)c->q->signal);
-	return s->backend->kill(s, (int)c->q->signal, c->q->all, e);
+	int r = s->backend->kill(s, (int)c->q->signal, c->q->all, e);
+	/* what is frozen does not die: Docker's clients expect that it does */
+	if (r == 0 && c->q->signal == SIGKILL && s->status == SHIM_PAUSED) {
+		/* our runtime has thawed it itself, and says that it is not paused */
+		s->backend->pause(s, false, NULL);
+		s->status = SHIM_RUNNING;
+	}
+	return r;
 }
 
 /* Clients may come before the container is made. */

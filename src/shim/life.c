@@ -160,6 +160,8 @@ int life_create(struct shim *s, struct err *e)
 	pipes_close_theirs(&p);
 	if (r < 0) {
 		pipes_close(&p);
+		/* who attached before learns that nothing comes */
+		session_finish(s, s->main);
 		return r;
 	}
 	r = s->tty ? take_master(s, s->main, take_fd(&s->proc.master), e) : session_streams(s, s->main, p.ours[0], p.ours[1], p.ours[2], e);
@@ -232,6 +234,8 @@ fail:
 int life_delete(struct shim *s, bool force, struct err *e)
 {
 	if (s->status == SHIM_DELETED || s->status == SHIM_NEW) {
+		if (s->main)
+			session_finish(s, s->main);
 		s->status = SHIM_DELETED;
 		return 0;
 	}
@@ -241,7 +245,9 @@ int life_delete(struct shim *s, bool force, struct err *e)
 		int r = s->backend->kill(s, SIGKILL, false, e);
 		if (r < 0 && r != -ESRCH)
 			return r;
-		/* the rest follows when it has been reaped */
+		/* what is frozen does not die */
+		if (s->status == SHIM_PAUSED)
+			s->backend->pause(s, false, NULL);
 		int status;
 		if (s->main->pid && waitpid(s->main->pid, &status, 0) == s->main->pid) {
 			session_exited(s, s->main, status);

@@ -351,6 +351,31 @@ def test_cri_log_and_reopen(make):
     s.delete()
 
 
+def test_paused_containers_can_be_killed_and_deleted(make):
+    for last in ("kill", "delete"):
+        s = make(["/bin/sleep", "1000"])
+        s.call("start")
+        s.call("pause")
+        if last == "kill":
+            s.call("kill", signal=9)
+            assert s.event("exited")["status"] == 137
+        s.delete()
+
+
+def test_a_client_of_a_container_that_does_not_start_is_let_go(make):
+    for args in (["nope"], ["/etc/passwd"]):
+        s = make(args)
+        a = s.attach(stdin=True)
+        with pytest.raises(Failed):
+            s.call("start")
+        assert a.recv(100) == b""
+        s.delete()
+    s = make(["/bin/true"])
+    a = s.attach()
+    s.delete()
+    assert a.recv(100) == b""
+
+
 def test_errors_reach_the_engine(make):
     s = make(["/bin/nope"])
     with pytest.raises(Failed) as e:

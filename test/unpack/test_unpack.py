@@ -9,6 +9,7 @@ import struct
 import subprocess
 import tarfile
 import threading
+import time
 
 import pytest
 
@@ -525,6 +526,29 @@ def test_running_container(d):
     finally:
         p.kill()
         p.wait()
+
+
+def test_a_killed_job_takes_its_worker_along(d):
+    to = d.dir("l")
+    job_r, job_w = os.pipe()
+    os.write(job_w, json.dumps({"op": "layer", "target": {"dir": to}}).encode())
+    os.close(job_w)
+    p = subprocess.Popen([RUNTIME, "unpack", "--job", str(job_r), "--report", "2"], pass_fds=(job_r,), stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.close(job_r)
+    p.stdin.write(tar(("a", F, {"data": b"x"}))[:1024])
+    p.stdin.flush()
+    while not os.path.exists(to + "/a"):
+        time.sleep(0.01)
+    kids = [int(x) for x in subprocess.run(["pgrep", "-P", str(p.pid)], stdout=subprocess.PIPE, text=True).stdout.split()]
+    assert kids
+    p.kill()
+    p.wait()
+    for _ in range(100):
+        if not any(os.path.exists("/proc/%d" % k) and open("/proc/%d/stat" % k).read().split(")")[1].split()[0] != "Z" for k in kids):
+            break
+        time.sleep(0.02)
+    else:
+        assert False, kids
 
 
 def test_bad_jobs(d):
