@@ -302,7 +302,7 @@ static void on_progress(void *arg, int64_t bytes)
 	show_sent(b, "");
 }
 
-static void on_aux(struct progress *p, struct slice json)
+static void on_aux(struct cli_progress *p, struct slice json)
 {
 	struct build *b = p->user;
 	struct docker_build_result result = { 0 };
@@ -315,21 +315,29 @@ static int answer(struct build *b, struct http_call *call, struct err *e)
 {
 	struct cli *c = b->c;
 	bool quiet = flag_bool(&c->f, "quiet");
+	AUTO(buf) struct buf text = BUF_INIT(16 << 20);
 	const char *iidfile = flag_str(&c->f, "iidfile");
-	struct progress p;
+	struct cli_progress p;
 	int r;
 
-	progress_init(&p, c, quiet ? -1 : 1);
+	cli_progress_init(&p, c, quiet ? -1 : 1);
 	p.aux = on_aux;
 	p.user = b;
-	r = progress_copy_wait(&p, call, e);
+	p.text = quiet ? &text : NULL;
+	r = cli_progress_copy_wait(&p, call, e);
 	if (r < 0) {
+		if (quiet)
+			fd_write_all(2, text.ptr, text.len);
 		if (p.error_code)
 			c->exit_code = (int)(p.error_code & 0xff);
 		return r;
 	}
-	if (quiet && b->id)
-		cli_print(c, "%s\n", b->id);
+	if (quiet) {
+		struct slice id = slice_trim(buf_slice(&text));
+		if (!b->id && slice_starts(id, "sha256:"))
+			b->id = arena_dup(&c->arena, id);
+		cli_print(c, "%.*s", (int)text.len, text.ptr);
+	}
 	if (*iidfile) {
 		if (!b->id)
 			return err_set(e, EIO, "server did not provide an image ID. Cannot write %s", iidfile);

@@ -270,7 +270,7 @@ int cmd_load(struct cli *c, struct err *e)
 	const char *path = flag_str(&c->f, "input");
 	struct http_call call = { .method = "POST", .body_length = -1 };
 	bool quiet = flag_bool(&c->f, "quiet") || !isatty(1);
-	struct progress p;
+	struct cli_progress p;
 	int fd = 0, r;
 
 	if (*path && (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
@@ -285,9 +285,9 @@ int cmd_load(struct cli *c, struct err *e)
 	call_header(c, &call, "Content-Type", "application/x-tar");
 	if ((r = api_open_wait(c, &call, e)) < 0)
 		return r;
-	progress_init(&p, c, 1);
+	cli_progress_init(&p, c, 1);
 	if (slice_starts(http_header_get(&call.reply_headers, "Content-Type"), "application/json"))
-		r = progress_copy_wait(&p, &call, e);
+		r = cli_progress_copy_wait(&p, &call, e);
 	else
 		r = api_copy_wait(c, &call, 1, e);
 	http_call_release(&call);
@@ -301,7 +301,7 @@ int cmd_import(struct cli *c, struct err *e)
 	const struct flag_value *changes = flag_list(&c->f, "change");
 	struct http_call call = { .method = "POST", .body_length = -1 };
 	bool remote = strstr(from, "://") != NULL;
-	struct progress p;
+	struct cli_progress p;
 	int fd = 0, r;
 
 	if (to && !spec_reference_ok(to))
@@ -321,8 +321,8 @@ int cmd_import(struct cli *c, struct err *e)
 		return r;
 	if ((r = api_open_wait(c, &call, e)) < 0)
 		return r;
-	progress_init(&p, c, 1);
-	r = progress_copy_wait(&p, &call, e);
+	cli_progress_init(&p, c, 1);
+	r = cli_progress_copy_wait(&p, &call, e);
 	http_call_release(&call);
 	return r;
 }

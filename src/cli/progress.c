@@ -6,17 +6,17 @@
 #include "base/fd.h"
 #include "cli/human.h"
 
-void progress_init(struct progress *p, struct cli *c, int fd)
+void cli_progress_init(struct cli_progress *p, struct cli *c, int fd)
 {
 	struct winsize ws;
 
-	*p = (struct progress){ .c = c, .fd = fd, .out = BUF_INIT(64 << 20), .columns = 80 };
+	*p = (struct cli_progress){ .c = c, .fd = fd, .out = BUF_INIT(64 << 20), .columns = 80 };
 	p->tty = fd >= 0 && isatty(fd);
 	if (p->tty && ioctl(fd, TIOCGWINSZ, &ws) == 0 && ws.ws_col)
 		p->columns = ws.ws_col;
 }
 
-void progress_bar(char *dst, const struct docker_message_progress *d, unsigned columns)
+void cli_progress_bar(char *dst, const struct docker_message_progress *d, unsigned columns)
 {
 	char now[HUMAN_MAX], all[HUMAN_MAX], box[64] = "", numbers[112] = "";
 
@@ -45,12 +45,12 @@ void progress_bar(char *dst, const struct docker_message_progress *d, unsigned c
 	fmt_into(dst, 256, "%s%s", box, numbers);
 }
 
-static void print_message(struct progress *p, const struct docker_message *m)
+static void print_message(struct cli_progress *p, const struct docker_message *m)
 {
 	char bar[256];
 	const char *end = "";
 
-	progress_bar(bar, m->progress_detail, p->columns);
+	cli_progress_bar(bar, m->progress_detail, p->columns);
 	if (p->tty && !m->stream && m->progress_detail) {
 		end = "\r";
 		buf_adds(&p->out, "\033[2K\r");
@@ -71,7 +71,7 @@ static void print_message(struct progress *p, const struct docker_message *m)
 		buf_addf(&p->out, "%s%s\n", m->status ? m->status : "", end);
 }
 
-static unsigned line_of(struct progress *p, const char *id)
+static unsigned line_of(struct cli_progress *p, const char *id)
 {
 	for (unsigned i = 0; i < p->n_ids; i++)
 		if (strcmp(p->ids[i], id) == 0)
@@ -84,7 +84,7 @@ static unsigned line_of(struct progress *p, const char *id)
 	return 1;
 }
 
-int progress_show(struct progress *p, const struct docker_message *m, struct err *e)
+int cli_progress_show(struct cli_progress *p, const struct docker_message *m, struct err *e)
 {
 	bool has_id = m->id && *m->id;
 	unsigned up = 0;
@@ -95,6 +95,8 @@ int progress_show(struct progress *p, const struct docker_message *m, struct err
 		p->c->long_error = arena_strdup(&p->c->arena, text ? text : "");
 		return err_set(e, EIO, "%s", text ? text : "");
 	}
+	if (p->text && m->stream)
+		buf_adds(p->text, m->stream);
 	if (has_id && (m->progress_detail || (m->progress && *m->progress)))
 		up = line_of(p, m->id);
 	else
@@ -107,7 +109,7 @@ int progress_show(struct progress *p, const struct docker_message *m, struct err
 	return 0;
 }
 
-static int flush(struct progress *p, struct err *e)
+static int flush(struct cli_progress *p, struct err *e)
 {
 	int r = p->fd >= 0 && p->out.len ? fd_write_all(p->fd, p->out.ptr, p->out.len) : 0;
 
@@ -115,7 +117,7 @@ static int flush(struct progress *p, struct err *e)
 	return r < 0 ? err_sys(e, r, "write the output") : 0;
 }
 
-int progress_copy_wait(struct progress *p, struct http_call *call, struct err *e)
+int cli_progress_copy_wait(struct cli_progress *p, struct http_call *call, struct err *e)
 {
 	AUTO(api_lines) struct api_lines lines;
 	AUTO(arena) struct arena a = { 0 };
@@ -134,7 +136,7 @@ int progress_copy_wait(struct progress *p, struct http_call *call, struct err *e
 				p->aux(p, m.aux);
 			continue;
 		}
-		if ((r = progress_show(p, &m, e)) < 0)
+		if ((r = cli_progress_show(p, &m, e)) < 0)
 			break;
 		/* show what there is before waiting for more */
 		if (lines.at >= lines.buf.len && (r = flush(p, e)) < 0)

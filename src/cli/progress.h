@@ -3,22 +3,23 @@
 #pragma once
 #include "cli/api.h"
 
-struct progress {
+struct cli_progress {
 	struct cli *c;
 	int fd;                        /* where to show it; -1: nowhere */
 	bool tty;
+	struct buf *text;              /* gets what `stream` says, where nothing is shown; may be NULL */
 	unsigned columns;
 	struct buf out;
 	const char *ids[256];          /* lines on the terminal by id, since the last line without one */
 	unsigned n_ids;
-	void (*aux)(struct progress *p, struct slice json);
+	void (*aux)(struct cli_progress *p, struct slice json);
 	void *user;
 	int64_t error_code;            /* of errorDetail, 0 without */
 };
-void progress_init(struct progress *p, struct cli *c, int fd);
+void cli_progress_init(struct cli_progress *p, struct cli *c, int fd);
 /* Shows one message; < 0 with the message's error. */
-int progress_show(struct progress *p, const struct docker_message *m, struct err *e);
+int cli_progress_show(struct cli_progress *p, const struct docker_message *m, struct err *e);
 /* Shows all of an answer; < 0 with the stream's error in e (and c->long_error). */
-int progress_copy_wait(struct progress *p, struct http_call *call, struct err *e);
+int cli_progress_copy_wait(struct cli_progress *p, struct http_call *call, struct err *e);
 /* "[====>   ]  1.2MB/3.4MB"; dst: 256. */
-void progress_bar(char *dst, const struct docker_message_progress *d, unsigned columns);
+void cli_progress_bar(char *dst, const struct docker_message_progress *d, unsigned columns);

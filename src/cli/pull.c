@@ -30,7 +30,7 @@ int pull_image_wait(struct cli *c, const char *image, const char *platform, bool
 	AUTO(target) struct target t = TARGET_INIT;
 	struct image_name n = spec_image(image);
 	struct http_call call = { .method = "POST" };
-	struct progress p;
+	struct cli_progress p;
 	const char *auth;
 	int r;
 
@@ -46,8 +46,8 @@ int pull_image_wait(struct cli *c, const char *image, const char *platform, bool
 	call_header(c, &call, "X-Registry-Auth", auth);
 	if ((r = api_open_wait(c, &call, e)) < 0)
 		return r;
-	progress_init(&p, c, fd);
-	r = progress_copy_wait(&p, &call, e);
+	cli_progress_init(&p, c, fd);
+	r = cli_progress_copy_wait(&p, &call, e);
 	http_call_release(&call);
 	return r;
 }
@@ -87,7 +87,7 @@ int cmd_push(struct cli *c, struct err *e)
 	struct image_name n = spec_image(image);
 	struct http_call call = { .method = "POST" };
 	bool all = flag_bool(&c->f, "all-tags"), quiet = flag_bool(&c->f, "quiet");
-	struct progress p;
+	struct cli_progress p;
 	int r;
 
 	if (!spec_reference_ok(image))
@@ -112,8 +112,8 @@ int cmd_push(struct cli *c, struct err *e)
 	call_header(c, &call, "X-Registry-Auth", auth);
 	if ((r = api_open_wait(c, &call, e)) < 0)
 		return r;
-	progress_init(&p, c, quiet ? -1 : 1);
-	r = progress_copy_wait(&p, &call, e);
+	cli_progress_init(&p, c, quiet ? -1 : 1);
+	r = cli_progress_copy_wait(&p, &call, e);
 	http_call_release(&call);
 	if (r == 0 && quiet)
 		cli_print(c, all ? "%s\n" : "%s:%s\n", repo, tag);
