@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shim on the real kernel."""
+import glob
 import json
 import os
 import shutil
@@ -38,6 +39,9 @@ def make(tmp_path_factory):
         assert log == "", log
     assert mounts() == before
     shutil.rmtree(path)
+    for d in glob.glob("/sys/fs/cgroup/*/coracle-test-shim") + glob.glob("/sys/fs/cgroup/coracle-test-shim"):
+        assert not [x for x in os.listdir(d) if os.path.isdir(d + "/" + x)], d
+        os.rmdir(d)
 
 
 SH = "/bin/sh"
