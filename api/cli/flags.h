@@ -62,7 +62,7 @@ const struct flag cli_global_flags[] = {
 	{ "cpu-rt-runtime", 0, FLAG_INT, NULL, NULL, "Real-time CPU time in a period, in microseconds" }, \
 	F_CPU_LIMITS, \
 	{ "cpus", 0, FLAG_DECIMAL, NULL, NULL, "Number of CPUs, with a fraction" }, \
-	{ "device", 0, FLAG_LIST, NULL, NULL, "Host device to add (path[:path[:rwm]])", 0, check_device }, \
+	{ "device", 0, FLAG_LIST, NULL, NULL, "Host device to add (path[:path[:rwm]])" }, \
 	{ "device-cgroup-rule", 0, FLAG_LIST, NULL, NULL, "Rule for the devices controller", 0, check_device_rule }, \
 	{ "device-read-bps", 0, FLAG_LIST, NULL, NULL, "Bytes a second that may be read from a device", 0, check_throttle_bytes }, \
 	{ "device-read-iops", 0, FLAG_LIST, NULL, NULL, "Reads a second from a device", 0, check_throttle_ops }, \

@@ -369,10 +369,10 @@ static int send_build(struct build *b, struct http_call *call, struct err *e)
 	r = api_open_wait(c, call, e);
 	if (packed && pack_error(b->pack))
 		return err_set(e, EIO, "error checking context: %s", pack_error(b->pack)->text);
+	if (packed && pack_bytes(b->pack) && !flag_bool(&c->f, "quiet"))
+		show_sent(b, "\r\n");
 	if (r < 0)
 		return r;
-	if (packed && !flag_bool(&c->f, "quiet"))
-		show_sent(b, "\r\n");
 	r = answer(b, call, e);
 	http_call_release(call);
 	return r;

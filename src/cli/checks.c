@@ -32,14 +32,6 @@ int check_attach(const char *value, struct err *e)
 	return err_set(e, EINVAL, "valid streams are STDIN, STDOUT and STDERR");
 }
 
-int check_device(const char *value, struct err *e)
-{
-	struct docker_device_mapping d;
-	AUTO(arena) struct arena a = { 0 };
-	arena_init(&a, 1 << 20);
-	return spec_device(&a, value, &d, e);
-}
-
 int check_device_rule(const char *value, struct err *e)
 {
 	char kind, major[16], minor[16], access_[8], rest;
@@ -114,7 +106,10 @@ int check_mount(const char *value, struct err *e)
 
 int check_tag(const char *value, struct err *e)
 {
-	return spec_reference_ok(value) ? 0 : err_set(e, EINVAL, "invalid reference format");
+	AUTO(arena) struct arena a = { 0 };
+
+	arena_init(&a, 1 << 20);
+	return spec_reference_ok(value) ? 0 : err_set(e, EINVAL, "%s", spec_reference_error(&a, value));
 }
 
 static int check_throttle(const char *value, bool bytes, struct err *e)

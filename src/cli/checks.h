@@ -5,7 +5,6 @@
 
 int check_address(const char *value, struct err *e);
 int check_attach(const char *value, struct err *e);
-int check_device(const char *value, struct err *e);
 int check_device_rule(const char *value, struct err *e);
 int check_dns_search(const char *value, struct err *e);
 int check_env(const char *value, struct err *e);

@@ -223,7 +223,7 @@ int cmd_port(struct cli *c, struct err *e)
 			for (uint32_t k = 0; !strcmp(net->ports[i].key, key) && k < net->ports[i].n_value; k++)
 				text_add(&c->arena, &lines, &n, host_port(c, &net->ports[i].value[k]));
 		if (!n)
-			return err_set(e, ENOENT, "Error: No public port '%s' published for %s", key, cli_arg(c, 0));
+			return err_set(e, ENOENT, "Error: No public port '%s' published for %s", wanted, cli_arg(c, 0));
 	} else {
 		for (uint32_t i = 0; net && i < net->n_ports; i++)
 			for (uint32_t k = 0; k < net->ports[i].n_value; k++)
@@ -316,7 +316,7 @@ int cmd_commit(struct cli *c, struct err *e)
 	if (name) {
 		struct image_name n = spec_image(name);
 		if (!spec_reference_ok(name))
-			return err_set(e, EINVAL, "invalid reference format");
+			return err_set(e, EINVAL, "%s", spec_reference_error(&c->arena, name));
 		if (n.digest.len)
 			return err_set(e, EINVAL, "refusing to create a tag with a digest reference");
 		target_add(&t, "repo", spec_full_repo(&c->arena, n.repo));

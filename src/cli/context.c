@@ -176,8 +176,10 @@ int cmd_context_inspect(struct cli *c, struct err *e)
 		struct context x = { .name = c->f.argc ? cli_arg(c, i) : context_current(c), .description = "" };
 		if (strcmp(x.name, "default") == 0)
 			x.host = default_host(c);
-		else if ((r = context_load(c, x.name, &x, e)) < 0)
+		else if ((r = context_load(c, x.name, &x, e)) < 0) {
+			cli_print(c, *format ? "\n" : "[]\n");
 			return r;
+		}
 		struct tree t = inspect_tree(c, &x);
 		if (*format && strcmp(format, "json") != 0) {
 			struct val dot = val_tree(&t);
@@ -328,8 +330,10 @@ int cmd_context_rm(struct cli *c, struct err *e)
 			continue;
 		}
 		if (context_load(c, name, &x, &why) < 0) {
-			if (!flag_bool(&c->f, "force"))
-				failed = cli_failed(c, &why);
+			if (!flag_bool(&c->f, "force")) {
+				failed = 1;
+				cli_warn(c, "context \"%s\" does not exist", name);
+			}
 			continue;
 		}
 		if (strcmp(name, context_current(c)) == 0) {

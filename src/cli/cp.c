@@ -205,7 +205,7 @@ static int copy_in(struct cli *c, const char *src, const struct side *dst, struc
 	c->long_error = NULL;
 	if (strcmp(src, "-") == 0) {
 		struct stream *in;
-		if (exists && !(there.mode & GO_DIR))
+		if (!exists || !(there.mode & GO_DIR))
 			return err_set(e, ENOTDIR, "destination \"%s:%s\" must be a directory", dst->container, dst->path);
 		return image_input_stream(c, 0, &in, e) < 0 ? -e->code : put_archive(c, dst, path, in, e);
 	}

@@ -117,7 +117,7 @@ static int check_pair(const struct flag *row, const char *v, struct err *e)
 	const char *eq = strchr(v, '=');
 
 	if (row->type == FLAG_FILTER && *v && (!eq))
-		return err_set(e, EINVAL, "invalid argument \"%s\" for filter: bad format of filter (expected name=value)", v);
+		return err_set(e, EINVAL, "bad format of filter (expected name=value)");
 	return 0;
 }
 

@@ -26,7 +26,7 @@ static const char *unescape(struct cli *c, const char *s)
 static int parse(struct cli *c, const char *text, struct template **ret, struct err *e)
 {
 	int r = template_parse(&c->arena, text, ret, e);
-	return r < 0 ? err_prefix(e, "template parsing error") : 0;
+	return r < 0 ? err_prefix(e, "failed to parse template") : 0;
 }
 
 int listing_begin(struct listing *l, struct cli *c, const char *format, bool quiet, const char *table, const char *quiet_template,
@@ -71,7 +71,7 @@ static int print_row(struct listing *l, const struct val_row *row, struct err *e
 	int r = template_run(l->t, &l->c->arena, &dot, false, &l->text, e);
 
 	if (r < 0)
-		return err_prefix(e, "template parsing error");
+		return err_prefix(e, "failed to execute template");
 	buf_addc(&l->text, '\n');
 	return 0;
 }

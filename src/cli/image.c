@@ -229,7 +229,8 @@ int cmd_tag(struct cli *c, struct err *e)
 	struct image_name n = spec_image(to);
 
 	if (!spec_reference_ok(to))
-		return err_set(e, EINVAL, "Error parsing reference: \"%s\" is not a valid repository/tag: invalid reference format", to);
+		return err_set(e, EINVAL, "Error parsing reference: \"%s\" is not a valid repository/tag: %s", to,
+			       spec_reference_error(&c->arena, to));
 	if (n.digest.len)
 		return err_set(e, EINVAL, "refusing to create a tag with a digest reference");
 	buf_addf(&t.b, "/images/%s/tag", api_esc(c, cli_arg(c, 0)));
@@ -305,7 +306,7 @@ int cmd_import(struct cli *c, struct err *e)
 	int fd = 0, r;
 
 	if (to && !spec_reference_ok(to))
-		return err_set(e, EINVAL, "invalid reference format");
+		return err_set(e, EINVAL, "%s", spec_reference_error(&c->arena, to));
 	if (!remote && strcmp(from, "-") != 0 && (fd = open(from, O_RDONLY | O_CLOEXEC)) < 0)
 		return err_set(e, errno, "open %s: %s", from, errno == ENOENT ? "no such file or directory" : strerror(errno));
 	buf_adds(&t.b, "/images/create");

@@ -43,11 +43,11 @@ static int fetch_any(struct cli *c, const char *type, const char *name, const ch
 		if (*type && strcmp(type, kinds[i].name) != 0)
 			continue;
 		int r = fetch(c, &kinds[i], name, i == 0 ? size : "", ret, e);
-		if (r != -ENOENT)
+		if (r != -ENOENT || *type)
 			return r;
 	}
 	c->long_error = NULL;
-	return err_set(e, ENOENT, *type ? "Error: No such %s: %s" : "Error: No such object: %s", *type ? type : name, name);
+	return err_set(e, ENOENT, "Error: No such object: %s", name);
 }
 
 static int inspect_all(struct cli *c, const struct object_kind *k, const char *type, const char *query, struct err *e)
@@ -74,7 +74,9 @@ static int inspect_all(struct cli *c, const struct object_kind *k, const char *t
 		}
 		if (t) {
 			struct val dot = val_tree(&one);
+			size_t before = c->out.len;
 			if (template_run(t, &c->arena, &dot, true, &c->out, &one_why) < 0) {
+				buf_truncate(&c->out, before);
 				cli_print(c, "\n");
 				cli_flush(c);
 				return err_set(e, EINVAL, "template parsing error: %s", one_why.text);

@@ -129,16 +129,11 @@ int cmd_login(struct cli *c, struct err *e)
 int cmd_logout(struct cli *c, struct err *e)
 {
 	const char *registry = registry_key(c, cli_arg(c, 0));
-	bool hub = strcmp(registry, AUTH_HUB) == 0, had;
+	bool had;
 	int r = auth_erase_wait(c, registry, &had, e);
 
 	if (r < 0)
 		return r;
-	if (!had) {
-		cli_print(c, "Not logged in to %s\n", registry);
-		return 0;
-	}
-	(void)hub;
 	cli_print(c, "Removing login credentials for %s\n", registry);
 	return 0;
 }

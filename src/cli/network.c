@@ -40,7 +40,7 @@ static bool inside(const struct subnet *s, const char *text)
 
 	slice_cut(slice_of(text), '/', &address, &rest);
 	fmt_into(plain, sizeof plain, "%.*s", SLICE_FMT(address));
-	if (inet_pton(s->family, plain, raw) != 1)
+	if (!s->family || inet_pton(s->family, plain, raw) != 1)
 		return false;
 	for (int i = 0; left > 0; i++, left -= 8) {
 		unsigned char mask = left >= 8 ? 0xff : (unsigned char)(0xff00 >> left);
@@ -75,10 +75,11 @@ static int fill_ipam(struct cli *c, struct docker_ipam *ipam, struct err *e)
 	for (size_t i = 0; i < opts->n; i++)
 		pair_add(&c->arena, &ipam->options, &ipam->n_options, opts->v[i]);
 	for (size_t i = 0; i < subnets->n; i++) {
+		/* the engine judges what is no subnet at all */
 		if (parse_subnet(subnets->v[i], &nets[i]) < 0)
-			return err_set(e, EINVAL, "invalid CIDR address: %s", subnets->v[i]);
+			nets[i].family = 0;
 		for (size_t k = 0; k < i; k++)
-			if (nets[k].family == nets[i].family && (inside(&nets[k], subnets->v[i]) || inside(&nets[i], subnets->v[k])))
+			if (nets[i].family && nets[k].family == nets[i].family && (inside(&nets[k], subnets->v[i]) || inside(&nets[i], subnets->v[k])))
 				return err_set(e, EINVAL, "multiple overlapping subnet configuration is not supported");
 		ipam->config[ipam->n_config++].subnet = subnets->v[i];
 	}
@@ -195,6 +196,8 @@ int cmd_network_rm(struct cli *c, struct err *e)
 		}
 		cli_print(c, "%s\n", cli_arg(c, i));
 	}
+	if (failed)
+		cli_warn(c, "exit status 1");
 	return failed;
 }
 

@@ -60,7 +60,7 @@ int cmd_pull(struct cli *c, struct err *e)
 	int r;
 
 	if (!name)
-		return err_set(e, EINVAL, "invalid reference format");
+		return err_set(e, EINVAL, "%s", spec_reference_error(&c->arena, image));
 	if (all && (n.tag.len || n.digest.len))
 		return err_set(e, EINVAL, "tag can't be used with --all-tags/-a");
 	if (!*platform && getenv("DOCKER_DEFAULT_PLATFORM"))
@@ -91,7 +91,7 @@ int cmd_push(struct cli *c, struct err *e)
 	int r;
 
 	if (!spec_reference_ok(image))
-		return err_set(e, EINVAL, "invalid reference format");
+		return err_set(e, EINVAL, "%s", spec_reference_error(&c->arena, image));
 	if (n.digest.len)
 		return err_set(e, EINVAL, "cannot push a digest reference");
 	if (all && n.tag.len)
@@ -154,8 +154,7 @@ int create_send_wait(struct cli *c, struct create *x, const char **ret_id, struc
 	if (*cidfile && access(cidfile, F_OK) == 0)
 		return err_set(e, EEXIST, "container ID file found, make sure the other container isn't running or delete %s", cidfile);
 	if (!name && strlen(x->image) != 64)
-		return err_set(e, EINVAL, "invalid reference format%s",
-			       strcspn(x->image, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") < strlen(x->image) ? ": repository name (library/" : "");
+		return err_set(e, EINVAL, "%s", spec_reference_error(&c->arena, x->image));
 	if (strcmp(pull, "always") == 0 && name && (r = pull_image_wait(c, x->image, platform, false, fd, e)) < 0)
 		return r;
 	r = create_once_wait(c, x, platform, &done, e);

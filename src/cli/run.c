@@ -85,7 +85,7 @@ static int run_prepare(struct cli *c, struct create *x, bool detach, struct err 
 			return r;
 	} else {
 		if (flag_list(&c->f, "attach")->n)
-			return err_set(e, EINVAL, "conflicting options: cannot specify both --attach and --detach");
+			return err_set(e, EDEADLK, "conflicting options: cannot specify both --attach and --detach");
 		x->body.attach_stdin = x->body.attach_stdout = x->body.attach_stderr = x->body.stdin_once = false;
 	}
 	if (x->body.tty && ioctl(1, TIOCGWINSZ, &ws) == 0 && (x->host.console_size = arena_array(&c->arena, 2, sizeof(uint64_t)))) {
@@ -147,7 +147,8 @@ int cmd_run(struct cli *c, struct err *e)
 	if (*session_keys(c) && session_keys_parse(session_keys(c), keys, &n_keys, e) < 0)
 		return -EINVAL;
 	if ((r = run_prepare(c, x, detach, e)) < 0) {
-		if (r == -ENOTTY) {
+		/* what is wrong with this terminal is no fault of the command line */
+		if (r == -ENOTTY || r == -EDEADLK) {
 			cli_warn(c, "%s", e->text);
 			return 1;
 		}
@@ -220,7 +221,7 @@ int cmd_start(struct cli *c, struct err *e)
 			cli_print(c, "%s\n", cli_arg(c, i));
 		}
 	}
-	return failed ? err_set(e, EIO, "failed to start containers: %s", names.ptr) : 0;
+	return failed ? err_set(e, EIO, "Error: failed to start containers: %s", names.ptr) : 0;
 }
 
 /* --- attach ---------------------------------------------------------------------- */
@@ -236,11 +237,11 @@ int cmd_attach(struct cli *c, struct err *e)
 	if (r < 0)
 		return r;
 	if (!about.state->running)
-		return err_set(e, EINVAL, "cannot attach to a stopped container, start it first");
+		return err_set(e, EINVAL, "You cannot attach to a stopped container, start it first");
 	if (about.state->paused)
-		return err_set(e, EINVAL, "cannot attach to a paused container, unpause it first");
+		return err_set(e, EINVAL, "You cannot attach to a paused container, unpause it first");
 	if (about.state->restarting)
-		return err_set(e, EINVAL, "cannot attach to a restarting container, wait until it is running");
+		return err_set(e, EINVAL, "You cannot attach to a restarting container, wait until it is running");
 	s.tty = about.config->tty;
 	s.input = !flag_bool(&c->f, "no-stdin") && about.config->open_stdin;
 	if ((r = session_check_tty(c, s.input, s.tty, e)) < 0)

@@ -113,7 +113,7 @@ int spec_restart(struct arena *a, const char *s, struct docker_restart_policy *r
 	bool has = slice_cut(slice_of(s), ':', &name, &count);
 	if (!name.len)
 		return err_set(e, EINVAL, "invalid restart policy format: no policy provided before colon");
-	if (has && num_parse_i64(count, 0, INT32_MAX, &ret->maximum_retry_count) < 0)
+	if (has && count.len && num_parse_i64(count, 0, INT32_MAX, &ret->maximum_retry_count) < 0)
 		return err_set(e, EINVAL, "invalid restart policy format: maximum retry count must be an integer");
 	ret->name = arena_dup(a, name);
 	return 0;
@@ -211,6 +211,22 @@ static bool path_ok(struct slice path)
 		}
 	}
 	return true;
+}
+
+const char *spec_reference_error(struct arena *a, const char *s)
+{
+	struct slice repo = spec_image(s).repo, registry, path;
+	bool upper = false;
+
+	if (!has_registry(repo, &registry, &path))
+		path = repo;
+	for (size_t i = 0; i < path.len; i++)
+		upper |= isupper((unsigned char)path.ptr[i]) != 0;
+	if (!upper)
+		return "invalid reference format";
+	const char *full = spec_full_repo(a, repo);
+	return arena_fmt(a, "invalid reference format: repository name (%s) must be lowercase",
+			 strncmp(full, "docker.io/", 10) == 0 ? full + 10 : path.ptr ? arena_dup(a, path) : "");
 }
 
 bool spec_reference_ok(const char *s)

@@ -13,6 +13,8 @@ int spec_restart(struct arena *a, const char *s, struct docker_restart_policy *r
 int spec_gpus(struct arena *a, const char *s, struct docker_device_request *ret, struct err *e);
 /* True for what may name an image: [registry/]path[:tag][@digest]. */
 bool spec_reference_ok(const char *s);
+/* Why it does not, in docker's words. */
+const char *spec_reference_error(struct arena *a, const char *s);
 /* Cuts a name; repo has the registry only as far as it was written. tag and digest are empty where there is none. */
 struct image_name { struct slice repo, tag, digest; };
 struct image_name spec_image(const char *s);

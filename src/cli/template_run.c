@@ -92,7 +92,10 @@ static int walk_chain(struct run *x, const struct term *t, struct val *v, const 
 {
 	for (size_t i = 0; i < t->n_chain; i++) {
 		bool last = i + 1 == t->n_chain;
-		int r = one_field(x, t, v, t->chain[i], last ? args : NULL, last ? n : 0);
+		struct term here = *t;
+		/* an error names the column of the member that is not there */
+		here.at = (size_t)(t->chain[i].ptr - 1 - x->t->text);
+		int r = one_field(x, &here, v, t->chain[i], last ? args : NULL, last ? n : 0);
 		if (r < 0)
 			return r;
 	}
