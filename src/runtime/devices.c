@@ -46,7 +46,9 @@ static int make_device(int rootfd, const char *path, mode_t mode, dev_t dev, uid
 			return err_sys(e, errno, "make the device %s", path);
 		/* The image has something there. The same device is fine, a link or another one is not. */
 		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || ((st.st_mode ^ mode) & S_IFMT) || st.st_rdev != dev) {
-			if (unlinkat(dir, name, 0) < 0 || mknodat(dir, name, mode, dev) < 0)
+			if (unlinkat(dir, name, 0) < 0 && errno == EBUSY)
+				return 0; /* the specification mounts something there */
+			if (mknodat(dir, name, mode, dev) < 0)
 				return err_sys(e, errno, "make the device %s", path);
 		}
 	}

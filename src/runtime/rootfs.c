@@ -41,6 +41,10 @@ int rootfs_mount(struct job *j, int *ret_rootfd, struct err *e)
 			slash[slash == dir] = 0;
 		}
 	}
+	/* A peer of the host's would show it our own mounts; what is bound from outside keeps its peers. */
+	struct k_mount_attr alone = { .propagation = MS_PRIVATE };
+	if (want & MS_SHARED && k_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &alone) < 0)
+		return err_sys(e, errno, "make the root file system's mounts private");
 	int r = sys_mount_attach(tree, at);
 	if (r < 0)
 		return err_sys(e, r, "mount the root file system %s", j->rootfs);
