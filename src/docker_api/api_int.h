@@ -42,3 +42,4 @@ const char *raw_content_type(const struct http_request *r, bool tty);
 int auth_header(struct http_request *r, struct docker_auth_config *ret, struct err *e);
 /* A streamed answer of JSON lines; begins it (200) at the first line. */
 int json_line(struct http_request *r, struct schema_ref t, const void *obj);
+int images_df(struct http_request *r, struct docker_disk_usage *out, struct err *e);

@@ -226,7 +226,7 @@ static int run_wait(struct exec *x, int fd, struct err *e)
 			close(fd);
 		return r;
 	}
-	struct shim_exec how = { .id = x->id, .process = &p, .fd = fd,
+	struct shim_run how = { .id = x->id, .process = &p, .fd = fd,
 		.attach = { x->how.attach_stdin, x->how.attach_stdout, x->how.attach_stderr, x->how.detach_keys } };
 	exec_event(x, "exec_start", false);
 	x->is_running = true;

@@ -618,7 +618,7 @@ int shim_attach_send(struct container *c, int fd, const struct shim_attach *how)
 	return r;
 }
 
-int shim_exec_wait(struct container *c, const struct shim_exec *how, int64_t *ret_pid, struct err *e)
+int shim_exec_wait(struct container *c, const struct shim_run *how, int64_t *ret_pid, struct err *e)
 {
 	AUTO(arena) struct arena a;
 	arena_init(&a, 1 << 20);

@@ -31,8 +31,8 @@ int shim_resize_wait(struct container *c, const char *exec_id, unsigned h, unsig
 /* Hands over a socket (taken): frames (raw with a terminal) out, raw stdin in. */
 struct shim_attach { bool is_stdin, is_stdout, is_stderr; const char *detach_keys; };
 int shim_attach_wait(struct container *c, int fd, const struct shim_attach *how, struct err *e);
-struct shim_exec { const char *id; const struct oci_process *process; int fd /* -1: detached; taken */; struct shim_attach attach; };
-int shim_exec_wait(struct container *c, const struct shim_exec *how, int64_t *ret_pid, struct err *e);
+struct shim_run { const char *id; const struct oci_process *process; int fd /* -1: detached; taken */; struct shim_attach attach; };
+int shim_exec_wait(struct container *c, const struct shim_run *how, int64_t *ret_pid, struct err *e);
 int shim_exec_kill_wait(struct container *c, const char *exec_id, int signal, struct err *e);
 /* As attach, without waiting for the answer; during a launch, between create and start. Takes fd. */
 int shim_attach_send(struct container *c, int fd, const struct shim_attach *how);

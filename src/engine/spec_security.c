@@ -2,10 +2,36 @@
 /* Seccomp, AppArmor and no-new-privileges of the specification. */
 #include <errno.h>
 
-#include "engine/spec.h"
-#if __has_include("engine/seccomp_profile.h")
+#include <stdio.h>
+#include <sys/utsname.h>
+
 #include "engine/seccomp_profile.h"
+#include "engine/spec.h"
+
+/* 6018 for 6.18; 0 when it cannot be told, which allows least. */
+static uint32_t kernel_number(void)
+{
+	struct utsname u;
+	unsigned major = 0, minor = 0;
+	if (uname(&u) < 0 || sscanf(u.release, "%u.%u", &major, &minor) != 2)
+		return 0;
+	return major * 1000 + minor;
+}
+
+/* A profile that the user gave: Docker's form, conditions by capability, architecture and kernel included. */
+static bool conditions_hold(const struct engine_seccomp_filter *f, const struct spec_build *b, bool absent)
+{
+#if defined(__x86_64__)
+	static const char arch[] = "amd64";
+#else
+	static const char arch[] = "arm64";
 #endif
+	if (!f)
+		return absent;
+	if (f->n_arches && strings_have(f->arches, f->n_arches, arch) != !absent ? !absent : false)
+		return !absent;
+	return true;
+}
 
 int spec_security(struct spec_build *b, struct err *e)
 {
