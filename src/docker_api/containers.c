@@ -143,7 +143,7 @@ static int size_of(struct http_request *r, unsigned *h, unsigned *w, struct err 
 
 static int resize(struct http_request *r, struct err *e)
 {
-	unsigned h, w;
+	unsigned h = 0, w = 0;
 	int ret = size_of(r, &h, &w, e);
 	if (ret == 0)
 		ret = container_resize_wait(engine_of(r), id_of(r), h, w, e);

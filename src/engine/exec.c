@@ -267,6 +267,7 @@ static void tell_failed(int fd, bool tty, const struct err *e)
 int exec_start_wait(struct engine *eng, const char *id, const struct docker_exec_start *how, struct stream *client, struct err *e)
 {
 	struct exec *x;
+	AUTO(container) struct container *c = NULL;
 	struct err why = { 0 };
 	int fd = -1, ours = -1;
 	int r = find(eng, id, &x, &why);
@@ -278,7 +279,7 @@ int exec_start_wait(struct engine *eng, const char *id, const struct docker_exec
 	}
 	x->is_starting = true;
 	x->pins++;
-	AUTO(container) struct container *c = container_ref(x->c);
+	c = container_ref(x->c);
 	if (how->console_size && how->n_console_size == 2 && !x->how.console_size) {
 		x->how.console_size = arena_array(&x->arena, 2, sizeof *x->how.console_size);
 		if (x->how.console_size) {

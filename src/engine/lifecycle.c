@@ -526,6 +526,31 @@ int container_prune_wait(struct engine *eng, const struct filters *f, struct are
 	return 0;
 }
 
+static int rename_locked_wait(struct container *c, const char *new_name, struct err *e)
+{
+	struct map *names = &c->engine->by_name;
+	char *old = c->name, *name = strdup(new_name);
+	if (!name || map_sets(names, name, c) < 0) {
+		free(name);
+		return err_nomem(e);
+	}
+	c->name = name;
+	int r = record_save_wait(c, e);
+	if (r < 0) {
+		map_dels(names, name);
+		c->name = old;
+		free(name);
+		return r;
+	}
+	map_dels(names, old);
+	char *with_slash = fmt_new("/%s", old);
+	container_event(c, "rename", (struct schema_pair[]){ { "oldName", with_slash ? with_slash : old } }, 1);
+	free(with_slash);
+	free(old);
+	net_sandbox_rename_wait(c->engine->config.net, c->id, c->name, NULL);
+	return 0;
+}
+
 int container_rename_wait(struct engine *eng, const char *name, const char *new_name, struct err *e)
 {
 	AUTO(container) struct container *c = NULL;
@@ -545,28 +570,8 @@ int container_rename_wait(struct engine *eng, const char *name, const char *new_
 		return r;
 	if (map_gets(&eng->by_name, new_name))
 		r = container_take_name(eng, NULL, new_name, e), err_prefix(e, "Error when allocating new name: ");
-	char *copy = r == 0 ? strdup(new_name) : NULL;
-	if (r == 0 && (!copy || map_sets(&eng->by_name, copy, c) < 0)) {
-		free(copy);
-		r = err_nomem(e);
-	}
-	if (r == 0) {
-		char *old = c->name;
-		c->name = copy;
-		r = record_save_wait(c, e);
-		if (r < 0) {
-			map_dels(&eng->by_name, copy);
-			c->name = old;
-			free(copy);
-		} else {
-			map_dels(&eng->by_name, old);
-			char *with_slash = fmt_new("/%s", old);
-			container_event(c, "rename", (struct schema_pair[]){ { "oldName", with_slash ? with_slash : old } }, 1);
-			free(with_slash);
-			free(old);
-			net_sandbox_rename_wait(eng->config.net, c->id, c->name, NULL);
-		}
-	}
+	if (r == 0)
+		r = rename_locked_wait(c, new_name, e);
 	fmutex_unlock(&c->op);
 	return r;
 }

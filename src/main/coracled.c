@@ -7,6 +7,7 @@
 #include "base/auto.h"
 #include "base/log.h"
 #include "dns/dns.h"
+#include "main/engine.h"
 #include "main/version.h"
 #include "registry/registry.h"
 
@@ -21,6 +22,7 @@ static const struct role {
 	int (*run)(int argc, char **argv);      /* argv[0] is the role's name; the process exit code */
 	const char *help;
 } roles[] = {
+	{ "engine", engine_main, "the container engine and its Docker API" },
 	{ "registry", registry_main, "OCI distribution server" },
 	{ "dns", dns_main, "names of containers, at 127.0.0.11 in each" },
 	{ "version", version_main, "print the version" },
