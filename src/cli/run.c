@@ -256,7 +256,9 @@ int cmd_attach(struct cli *c, struct err *e)
 		session_resize_wait(&s);
 	r = session_run_wait(&s, e);
 	session_end(&s);
-	if (r < 0 || s.detached || (r = wait_close(c, &waiting, &status, e)) < 0)
+	if (r >= 0 && s.detached)
+		return err_set(e, EINTR, "read escape sequence");
+	if (r < 0 || (r = wait_close(c, &waiting, &status, e)) < 0)
 		return r;
 	return (int)status;
 }
@@ -309,7 +311,9 @@ static int exec_attached(struct cli *c, const struct docker_exec_create *x, cons
 		session_resize_wait(&s);
 	r = session_run_wait(&s, e);
 	session_end(&s);
-	if (r < 0 || s.detached)
+	if (r >= 0 && s.detached)
+		return err_set(e, EINTR, "read escape sequence");
+	if (r < 0)
 		return r;
 	if ((r = api_get_wait(c, cli_fmt(c, "/exec/%s/json", id), T_docker_exec_inspect, &about, e)) < 0)
 		return r;

@@ -253,6 +253,4 @@ int session_run_wait(struct session *s, struct err *e)
 void session_end(struct session *s)
 {
 	terminal_restore();
-	if (s->tty && s->input && s->detached)
-		fd_write_all(2, "read escape sequence\n", 21);
 }

@@ -3,7 +3,8 @@
 #include "cli/template_int.h"
 #include "base/auto.h"
 
-enum { DEPTH_MAX = 100, VARS_MAX = 128 };
+/* a command runs in a fiber, whose stack is small */
+enum { LISTS_MAX = 32, PIPES_MAX = 16, ARGS_MAX = 10, VARS_MAX = 128 };
 
 struct variable { struct slice name; struct val v; };
 struct run {
@@ -14,7 +15,7 @@ struct run {
 	struct variable vars[VARS_MAX];
 	size_t n_vars;
 	bool strict;
-	int depth;
+	int lists, pipes;
 	enum { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE } flow;
 	struct err *e;
 };
@@ -135,13 +136,15 @@ static int eval_term(struct run *x, const struct val *dot, const struct term *t,
 		r = eval_pipe(x, dot, t->pipe, ret);
 		break;
 	case TERM_FUNCTION: {
-		struct err why = { 0 };
+		struct err *why = arena_new(x->a, struct err);
+		if (!why)
+			return err_nomem(x->e);
 		if ((int)n < t->func->least || (t->func->most >= 0 && (int)n > t->func->most))
 			return fail(x, t, "wrong number of args for %s: want %s%d got %zu", t->func->name, t->func->most < 0 ? "at least " : "",
 				    t->func->least, n);
-		r = t->func->call(x->a, args, n, ret, &why);
+		r = t->func->call(x->a, args, n, ret, why);
 		if (r < 0)
-			return fail(x, t, "error calling %s: %s", t->func->name, why.text);
+			return fail(x, t, "error calling %s: %s", t->func->name, why->text);
 		break;
 	}
 	}
@@ -150,7 +153,7 @@ static int eval_term(struct run *x, const struct val *dot, const struct term *t,
 
 static int eval_command(struct run *x, const struct val *dot, const struct command *c, const struct val *piped, struct val *ret)
 {
-	struct val args[16];
+	struct val args[ARGS_MAX];
 	size_t n = 0;
 	int r;
 
@@ -180,7 +183,7 @@ static int eval_pipe(struct run *x, const struct val *dot, const struct pipe *p,
 	const struct val *piped = NULL;
 	int r;
 
-	if (++x->depth > DEPTH_MAX)
+	if (++x->pipes > PIPES_MAX)
 		return err_set(x->e, EINVAL, "template: too deep");
 	for (const struct command *c = p->commands; c; c = c->next) {
 		if ((r = eval_command(x, dot, c, piped, &next)) < 0)
@@ -188,7 +191,7 @@ static int eval_pipe(struct run *x, const struct val *dot, const struct pipe *p,
 		v = next;
 		piped = &v;
 	}
-	x->depth--;
+	x->pipes--;
 	*ret = v;
 	return 0;
 }
@@ -304,11 +307,11 @@ static int run_list(struct run *x, const struct val *dot, const struct node *n)
 	size_t vars = x->n_vars;
 	int r = 0;
 
-	if (++x->depth > DEPTH_MAX)
+	if (++x->lists > LISTS_MAX)
 		return err_set(x->e, EINVAL, "template: too deep");
 	for (; n && r >= 0 && x->flow == FLOW_ON; n = n->next)
 		r = run_node(x, dot, n);
-	x->depth--;
+	x->lists--;
 	x->n_vars = vars;
 	return r;
 }
