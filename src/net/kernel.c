@@ -490,5 +490,5 @@ const struct net_kernel net_kernel_real = {
 	.bridge_up = bridge_up, .bridge_down = del_link, .routes = routes, .forwarding_on = forwarding_on,
 	.netns_make = netns_make, .netns_drop = netns_drop, .netns_is = netns_is, .sysctls = sysctls,
 	.attach = attach, .detach = del_link, .default_route = default_route, .dns_sockets = dns_sockets,
-	.commit = nft_batch_commit_on, .hold_port = hold_port, .stats = stats, .link_is = link_is, .coexist = coexist,
+	.commit = nft_batch_commit_on, .forget_udp = conntrack_forget_udp, .hold_port = hold_port, .stats = stats, .link_is = link_is, .coexist = coexist,
 };

@@ -39,6 +39,8 @@ struct net_kernel {
 	int (*default_route)(const char *netns, uint32_t index, uint32_t gateway, struct err *e);   /* gateway 0: removes it */
 	int (*dns_sockets)(const char *netns, int fds[2], struct err *e);       /* UDP, TCP on DNS_INNER_ADDR:DNS_INNER_PORT */
 	int (*commit)(struct netlink *nl, struct nft_batch *b, struct err *e);   /* nl: as in nft_batch_commit_on */
+	/* Flows that are under way to UDP ports meet the new state of publication. */
+	int (*forget_udp)(const uint16_t *ports, size_t n);
 	/* A bound socket that keeps others off the port; fd or -EADDRINUSE, -EACCES, -EADDRNOTAVAIL. */
 	int (*hold_port)(enum net_proto proto, uint32_t addr, uint16_t port);
 	int (*stats)(const char *netns, struct net_interface_stats *v, size_t room, size_t *n);

@@ -131,4 +131,5 @@ struct dns_source net_dns_source(struct net *n);
 int ports_adopt(struct net *n, struct sandbox *s);       /* books what a record says and holds the sockets */
 int ports_follow_wait(struct net *n, struct sandbox *s, struct err *e);   /* leads ports to the present gateway endpoint */
 void ports_forget(struct net *n, struct sandbox *s);     /* unbooks; the kernel's elements must be gone */
+void ports_forget_flows_wait(struct net *n, const struct sandbox *s);
 void ports_elements(struct net *n, struct nft_batch *b, const struct sandbox *s, bool add);

@@ -72,6 +72,7 @@ static int f_hold_port(enum net_proto proto, uint32_t addr, uint16_t port)
 {
 	return port == fake.busy_port ? -EADDRINUSE : open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
+static int f_forget_udp(const uint16_t *ports, size_t n) { return step("forget", "%zu", n); }
 static int f_stats(const char *netns, struct net_interface_stats *v, size_t room, size_t *n)
 {
 	*n = 0;
@@ -86,7 +87,7 @@ static int f_coexist(const char *table, const struct net_bridges *there, const s
 static const struct net_kernel fake_kernel = {
 	.bridge_up = f_bridge_up, .bridge_down = f_bridge_down, .routes = f_routes, .forwarding_on = f_forwarding_on, .netns_make = f_netns_make,
 	.netns_drop = f_netns_drop, .netns_is = f_netns_is, .sysctls = f_sysctls, .attach = f_attach, .detach = f_detach,
-	.default_route = f_default_route, .dns_sockets = f_dns_sockets, .commit = f_commit, .hold_port = f_hold_port, .stats = f_stats,
+	.default_route = f_default_route, .dns_sockets = f_dns_sockets, .commit = f_commit, .forget_udp = f_forget_udp, .hold_port = f_hold_port, .stats = f_stats,
 	.link_is = f_link_is, .coexist = f_coexist,
 };
 

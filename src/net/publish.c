@@ -43,6 +43,25 @@ void ports_elements(struct net *n, struct nft_batch *b, const struct sandbox *s,
 	}
 }
 
+struct forget_job { const struct net_kernel *k; uint16_t *ports; size_t n; };
+static int forget_job(void *arg)
+{
+	struct forget_job *j = arg;
+	return j->k->forget_udp(j->ports, j->n);
+}
+
+void ports_forget_flows_wait(struct net *n, const struct sandbox *s)
+{
+	AUTO(free) uint16_t *udp = calloc(s->ports.n + 1, sizeof *udp);
+	struct forget_job j = { n->kernel, udp, 0 };
+	for (size_t i = 0; udp && i < s->ports.n; i++)
+		if (s->ports.v[i].proto == NET_UDP)
+			udp[j.n++] = s->ports.v[i].host_port;
+	int r = j.n ? net_job_wait(forget_job, &j) : 0;
+	if (r < 0)
+		log_warn("UDP flows under way keep their old way", "container=%.12s error=%s", s->container, err_name(-r));
+}
+
 int ports_follow_wait(struct net *n, struct sandbox *s, struct err *e)
 {
 	struct endpoint *gateway = sandbox_gateway(s);
@@ -59,7 +78,10 @@ int ports_follow_wait(struct net *n, struct sandbox *s, struct err *e)
 	if (to)
 		ports_elements(n, &b, s, true);
 	int r = net_commit_wait(n, &b, e);
-	return r < 0 ? err_prefix(e, "change published ports") : 0;
+	if (r < 0)
+		return err_prefix(e, "change published ports");
+	ports_forget_flows_wait(n, s);
+	return 0;
 }
 
 void ports_forget(struct net *n, struct sandbox *s)
@@ -172,6 +194,7 @@ int net_unpublish_wait(struct net *n, const char *container)
 	if (s->target)
 		ports_elements(n, &b, s, false);
 	int r = net_commit_wait(n, &b, NULL);
+	ports_forget_flows_wait(n, s);
 	ports_forget(n, s);
 	sandbox_save(n, s, NULL);
 	sandbox_unlock(n, s);

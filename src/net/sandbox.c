@@ -404,6 +404,7 @@ int net_sandbox_close_wait(struct net *n, const char *container)
 	struct drop_job j = { n->kernel, &b, s->path, net_nft_take(n) };
 	net_job_wait(drop_job, &j);
 	net_nft_give_back(n, j.nl);
+	ports_forget_flows_wait(n, s);
 	char path[4096];
 	if (record_path(n, container, path, sizeof path))
 		unlink(path);

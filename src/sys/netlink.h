@@ -105,6 +105,9 @@ int addr_each(struct netlink *nl, int (*fn)(void *arg, const struct addr_info *a
 struct route_info { uint32_t dst, gateway, index, table; uint8_t len; };
 int route_each(struct netlink *nl, int (*fn)(void *arg, const struct route_info *r), void *arg); /* IPv4, unicast */
 
+/* Forgets tracked IPv4 UDP flows to these destination ports, as first sent. */
+int conntrack_forget_udp(const uint16_t *ports, size_t n);
+
 /* Parsers of single answers, for the functions above and for the fuzzer: true if the message is of that kind and well formed. */
 bool link_parse(const void *nlmsg, size_t n, struct link_info *ret);
 bool addr_parse(const void *nlmsg, size_t n, struct addr_info *ret);

@@ -389,3 +389,24 @@ def test_refusals(net):
     assert net.raw("attach", b, "mine", "ip=10.77.0.9") == "error EADDRINUSE Address already in use"
     assert net.raw("attach", a, "mine") == "error EEXIST endpoint with name web already exists in network mine"
     assert 'network mine has active endpoints (name:"web"' in net.raw("rm", "mine")
+
+
+def test_a_udp_flow_under_way_follows_the_publication(net):
+    """Its first packets met a closed port; those after the publication reach the container, from the same socket."""
+    a, web, _ = net.container("a", "web", "bridge")
+    net.serve(web, "udp", 53)
+    code = """
+import socket, sys, time
+c = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); c.bind(("", 40000)); c.settimeout(0.2)
+print("up", flush=True)
+for _ in range(60):
+    c.sendto(b"x", (sys.argv[1], 5353))
+    try: print(c.recv(100).decode(), flush=True); break
+    except OSError: pass
+"""
+    p = inside(net.out, code, HOST, wait=False)
+    assert p.stdout.readline() == "up\n"
+    time.sleep(0.6)
+    net("publish", a, "5353,53/udp")
+    assert p.stdout.readline().strip() == OUT
+    p.wait(timeout=10)
