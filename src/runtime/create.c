@@ -149,19 +149,20 @@ static int make_state(struct making *m, struct err *e)
 		r = r < 0 || buf_error(&text) < 0 ? err_set(e, EMSGSIZE, "the specification is too large") :
 						    state_write_file(m->dir, "config.json", buf_slice(&text), e);
 	}
-	return r < 0 ? r : state_write(m->dir, &m->state, e);
+	if (r == 0 && a->cgroup_manager != RUNTIME_NO_CGROUPS) {
+		r = sys_cgroup_layout_read(&m->layout, e);
+		m->job.layout = &m->layout;
+		m->job.cgroup = m->state.cgroup;
+	}
+	return r;
 }
 
 static int make_cgroup(struct making *m, struct err *e)
 {
 	struct job *j = &m->job;
+	int r;
 	if (m->args->cgroup_manager == RUNTIME_NO_CGROUPS)
 		return 0;
-	int r = sys_cgroup_layout_read(&m->layout, e);
-	if (r < 0)
-		return r;
-	j->layout = &m->layout;
-	j->cgroup = m->state.cgroup;
 	if ((r = sys_cgroup_make(&m->cgroup, &m->layout, m->state.cgroup, e)) < 0)
 		return r;
 	m->made_cgroup = true;
@@ -171,7 +172,7 @@ static int make_cgroup(struct making *m, struct err *e)
 	r = resources_plan(res ? res : &none, m->layout.is_v2, true, &m->arena, &plan, e);
 	if (r == 0)
 		r = resources_apply(&plan, &m->cgroup, e);
-	if (r == 0 && !m->layout.is_v2)
+	if (r == 0 && !m->layout.is_v2 && !j->late_cgroup)
 		r = j->n_join = sys_cgroup_join_open(&m->cgroup, j->join_fds, e);
 	return r < 0 ? r : 0;
 }
@@ -373,15 +374,32 @@ static int prepare(struct making *m, struct err *e)
 	return process_prepare(j, e);
 }
 
+/*
+ * On two cores: the child makes its namespaces and mounts while we make nine
+ * folders in nine hierarchies. Not with a user namespace (it may not enter
+ * cgroups by itself) and not on v2 (it is born in its one folder).
+ */
+static void plan_overlap(struct making *m)
+{
+	struct job *j = &m->job;
+	j->late_cgroup = m->args->cgroup_manager != RUNTIME_NO_CGROUPS && !m->layout.is_v2;
+	j->unshare_flags = j->clone_flags & (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS);
+	j->clone_flags &= ~j->unshare_flags;
+}
+
 static int create(struct making *m, struct err *e)
 {
 	struct job *j = &m->job;
 	int r = spec_check(m->args->spec, e), pair[2];
 	if (r < 0 || (r = runtime_check_id(m->args->id, e)) < 0 || (r = prepare(m, e)) < 0)
 		return r;
-	if ((r = make_state(m, e)) < 0 || (r = make_cgroup(m, e)) < 0 || (r = make_listener(m, e)) < 0)
+	if ((r = make_state(m, e)) < 0 || (r = make_listener(m, e)) < 0)
 		return r;
 	bool join_first = plan_namespaces(m), mapped = j->in_userns;
+	if (!join_first && !j->in_userns)
+		plan_overlap(m);
+	if (!j->late_cgroup && ((r = state_write(m->dir, &m->state, e)) < 0 || (r = make_cgroup(m, e)) < 0))
+		return r;
 	for (uint32_t i = 0; i < j->spec->n_mounts && !mapped; i++) {
 		const struct oci_mount *mnt = &j->spec->mounts[i];
 		mapped = mnt->n_uid_mappings || mnt->n_gid_mappings;
@@ -398,13 +416,17 @@ static int create(struct making *m, struct err *e)
 		return r;
 	if (j->in_userns && (r = in_userns(m, e)) < 0)
 		return r;
-	if ((r = until_ready(m, e)) < 0)
-		return r;
 	char letter;
 	m->state.pid = m->proc.pid;
-	if (proc_start(m->proc.pid, &m->state.pid_start, &letter) < 0)
-		return err_set(e, ESRCH, "the container's process ended while it was being made");
-	return state_write(m->dir, &m->state, e);
+	if (proc_start(m->proc.pid, &m->state.pid_start, &letter) == 0 && (r = state_write(m->dir, &m->state, e)) < 0)
+		return r;
+	if (j->late_cgroup) {
+		if ((r = make_cgroup(m, e)) < 0)
+			return r;
+		/* A child that is gone has left its reason behind. */
+		(void)sync_send(m->sync, SYNC_CGROUP, NULL, -1);
+	}
+	return until_ready(m, e);
 }
 
 int runtime_create(const struct runtime_create_args *args, struct runtime_proc *ret, struct err *e)
@@ -485,9 +507,24 @@ static int start_over(int fd, struct container *c, const struct oci_spec *spec, 
 
 int runtime_start(const char *state_root, const char *id, struct runtime_proc *p, struct err *e)
 {
-	AUTO(container) struct container c;
 	struct oci_spec spec = { 0 };
-	int r = container_open(&c, state_root, id, false, e);
+	int r;
+	if (p && p->start_fd >= 0) {
+		/* The everyday case has nothing to look up. */
+		struct arena a;
+		arena_init(&a, RUNTIME_ARENA_MAX);
+		AUTO(close) int dir = state_dir_open(state_root, id, e);
+		bool plain = dir >= 0 && !state_spec_says(dir, &a, "poststart") && !state_spec_says(dir, &a, "listenerPath");
+		arena_release(&a);
+		if (dir < 0)
+			return dir;
+		if (plain) {
+			AUTO(close) int sock = take_fd(&p->start_fd);
+			return start_over(sock, NULL, &spec, e);
+		}
+	}
+	AUTO(container) struct container c;
+	r = container_open(&c, state_root, id, false, e);
 	if (r < 0)
 		return r;
 	if (state_spec_says(c.dir, &c.arena, "poststart") || state_spec_says(c.dir, &c.arena, "listenerPath")) {

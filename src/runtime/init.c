@@ -113,6 +113,34 @@ static int set_sysctl(const char *key, const char *value, struct err *e)
 	return r < 0 ? err_sys(e, r, "write sysctl %s", key) : 0;
 }
 
+static int enter_cgroup(struct job *j, struct err *e)
+{
+	int r = sys_cgroup_join(j->join_fds, j->n_join, e);
+	if (r == 0 && spec_new_namespace(j->spec, "cgroup") && unshare(CLONE_NEWCGROUP) < 0)
+		r = err_sys(e, errno, "make a cgroup namespace");
+	return r;
+}
+
+int init_enter_cgroup(struct job *j, struct err *e)
+{
+	AUTO(sys_cgroup) struct sys_cgroup cg;
+	sys_cgroup_init(&cg);
+	if (!j->late_cgroup)
+		return 0;
+	j->late_cgroup = false;
+	int r = expect(j, SYNC_CGROUP, NULL, e);
+	if (r == 0)
+		r = sys_cgroup_open(&cg, j->layout, j->cgroup, e);
+	if (r == 0)
+		r = j->n_join = sys_cgroup_join_open(&cg, j->join_fds, e);
+	if (r >= 0)
+		r = enter_cgroup(j, e);
+	for (int i = 0; i < j->n_join; i++)
+		close(j->join_fds[i]);
+	j->n_join = 0;
+	return r;
+}
+
 static int namespaces(struct job *j, struct err *e)
 {
 	const struct oci_spec *s = j->spec;
@@ -120,10 +148,10 @@ static int namespaces(struct job *j, struct err *e)
 	int r;
 	if (j->join_flags && (r = init_join_paths(j, e)) < 0)
 		return r;
-	if ((r = sys_cgroup_join(j->join_fds, j->n_join, e)) < 0)
+	if (j->unshare_flags && unshare((int)j->unshare_flags) < 0)
+		return err_sys(e, errno, "make the namespaces");
+	if (!j->late_cgroup && (r = enter_cgroup(j, e)) < 0)
 		return r;
-	if (spec_new_namespace(s, "cgroup") && unshare(CLONE_NEWCGROUP) < 0)
-		return err_sys(e, errno, "make a cgroup namespace");
 	if (spec_new_namespace(s, "time")) {
 		if (unshare(CLONE_NEWTIME) < 0)
 			return err_sys(e, errno, "make a time namespace");
@@ -179,7 +207,7 @@ static int root(struct job *j, struct err *e)
 		rootfd = open(j->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		r = rootfd < 0 ? err_sys(e, errno, "open the root file system %s", j->rootfs) : 0;
 	}
-	if (r < 0)
+	if (r < 0 || (r = init_enter_cgroup(j, e)) < 0)
 		return r;
 	r = j->process->terminal ? process_terminal(j, rootfd, own, e) : process_stdio(j, e);
 	if (r < 0 || (r = create_hooks(j, e)) < 0)

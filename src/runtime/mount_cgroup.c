@@ -80,7 +80,7 @@ int mount_cgroup(struct job *j, int rootfd, const struct oci_mount *m, struct er
 	if (!o)
 		return err_nomem(e);
 	int r = sys_mount_options(m->options, m->n_options, o, e);
-	if (r < 0)
+	if (r < 0 || (r = init_enter_cgroup(j, e)) < 0)
 		return r;
 	if (!l) {
 		l = arena_new(j->arena, struct sys_cgroup_layout);

@@ -80,6 +80,7 @@ enum sync_type {
 	SYNC_READY,         /* child: waits for START */
 	SYNC_START,         /* parent or `start` */
 	SYNC_PID,           /* intermediate process: err.code is the pid */
+	SYNC_CGROUP,        /* parent: the cgroups are made and limited; enter them */
 };
 struct sync_msg {
 	int type;
@@ -109,6 +110,8 @@ struct job {
 	unsigned seccomp_flags;
 	bool has_seccomp, seccomp_notify;
 	uint64_t clone_flags;               /* namespaces that are new */
+	uint64_t unshare_flags;             /* and those that the child makes by itself, while the parent makes the cgroups */
+	bool late_cgroup;                   /* enter the cgroups when SYNC_CGROUP has come (init_enter_cgroup) */
 	int join_fds[SYS_CGROUP_MAX];
 	int n_join;
 	struct sys_cgroup_layout *layout;   /* NULL without cgroups */
@@ -146,6 +149,8 @@ int masks_make(struct job *j, int rootfd, struct err *e);
 _Noreturn void init_main(struct job *j);
 /* Joins the namespaces given by path that j->join_flags names. */
 int init_join_paths(struct job *j, struct err *e);
+/* Enters the cgroups and their namespace if that has not happened: at the first cgroup mount, else after the mounts. */
+int init_enter_cgroup(struct job *j, struct err *e);
 int userns_map(pid_t pid, const struct oci_linux *l, struct err *e);
 int hooks_run(const struct oci_hook *h, uint32_t n, const char *kind, const char *bundle, const struct oci_state *state,
 	      struct err *e);
