@@ -185,7 +185,7 @@ int json_line(struct http_request *r, struct schema_ref t, const void *obj)
 }
 
 /* --- the server */
-static const struct http_route *const tables[] = { routes_containers, routes_exec, routes_images, routes_networks, routes_volumes, routes_system,
+static const struct http_route *const tables[] = { routes_build, routes_containers, routes_exec, routes_images, routes_networks, routes_volumes, routes_system,
 	routes_absent };
 
 int docker_api_new(struct loop *l, struct engine *eng, struct docker_api **ret, struct err *e)

@@ -17,7 +17,7 @@ struct docker_api {
 };
 
 /* Tables; ended by a row without method. */
-extern const struct http_route routes_containers[], routes_exec[], routes_images[], routes_networks[], routes_volumes[], routes_system[],
+extern const struct http_route routes_build[], routes_containers[], routes_exec[], routes_images[], routes_networks[], routes_volumes[], routes_system[],
 	routes_absent[];
 
 static inline struct engine *engine_of(struct http_request *r) { return ((struct docker_api *)r->user)->eng; }

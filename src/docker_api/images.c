@@ -371,11 +371,6 @@ static int search(struct http_request *r, struct err *e)
 	return err_set(e, EOPNOTSUPP, "searching Docker Hub is not supported by this engine");
 }
 
-static int no_build(struct http_request *r, struct err *e)
-{
-	return err_set(e, EOPNOTSUPP, "building images is not supported by this engine yet");
-}
-
 static int build_prune(struct http_request *r, struct err *e)
 {
 	struct docker_build_pruned out = { .caches_deleted = NULL };
@@ -397,7 +392,6 @@ const struct http_route routes_images[] = {
 	{ "DELETE", "/images/{name:*}", remove_ },
 	{ "POST", "/commit", images_commit },
 	{ "GET", "/distribution/{name:*}/json", images_distribution },
-	{ "POST", "/build", no_build },
 	{ "POST", "/build/prune", build_prune },
 	{ 0 }
 };
