@@ -99,7 +99,7 @@ int body_json(struct http_request *r, struct schema_ref t, void *obj, bool may_b
 		return err_set(e, EINVAL, "unsupported Content-Type header (%.*s): must be 'application/json'", SLICE_FMT(type));
 	ret = schema_from_json(t, text, SCHEMA_FOLD_CASE, r->arena, obj, e);
 	if (ret < 0) {
-		err_prefix(e, "invalid JSON: ");
+		err_prefix(e, "invalid JSON");
 		e->code = EINVAL;
 		return -EINVAL;
 	}
@@ -166,7 +166,7 @@ int auth_header(struct http_request *r, struct docker_auth_config *ret, struct e
 	if (!text)
 		return err_nomem(e);
 	if (schema_from_json(T_docker_auth_config, slice_of(text), SCHEMA_FOLD_CASE, r->arena, ret, e) < 0) {
-		err_prefix(e, "invalid X-Registry-Auth header: ");
+		err_prefix(e, "invalid X-Registry-Auth header");
 		return -(e->code = EINVAL);
 	}
 	return 0;

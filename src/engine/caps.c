@@ -2,13 +2,11 @@
 #include "engine/caps.h"
 
 #include <ctype.h>
-#include <fcntl.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/auto.h"
 #include "base/buf.h"
-#include "base/fd.h"
-#include "base/num.h"
 
 /* By number. */
 static const char *const names[] = {
@@ -58,16 +56,14 @@ static uint64_t set_of(const char *const *v, uint32_t n, bool *all)
 	return set;
 }
 
-/* Bits that this kernel knows. */
+/* What this process may give away: what the kernel knows and our own bounding set has. */
 static uint64_t known(void)
 {
-	AUTO(buf) struct buf b = BUF_INIT(64);
-	int64_t last = ARRAY_LEN(names) - 1;
-	if (file_read(AT_FDCWD, "/proc/sys/kernel/cap_last_cap", &b) == 0)
-		num_parse_i64(slice_trim(buf_slice(&b)), 0, 63, &last);
-	if (last > (int64_t)ARRAY_LEN(names) - 1)
-		last = ARRAY_LEN(names) - 1;
-	return (BIT(last) << 1) - 1;
+	uint64_t set = 0;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (prctl(PR_CAPBSET_READ, (unsigned long)i, 0, 0, 0) == 1)
+			set |= BIT(i);
+	return set;
 }
 
 const char **caps_for(const char *const *add, uint32_t n_add, const char *const *drop, uint32_t n_drop, bool privileged, struct arena *a,

@@ -278,7 +278,7 @@ int container_waiter_wait(struct container_waiter *w, int64_t timeout_ns, int64_
 			return r;
 	}
 	*ret_code = w->c->exit_code;
-	*ret_error = w->c->error && *w->c->error && w->c->exit_code >= 125 ? w->c->error : NULL;
+	*ret_error = NULL;
 	return 0;
 }
 

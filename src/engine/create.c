@@ -111,7 +111,7 @@ static int image_config(struct container *c, const char *name, const char *platf
 	struct image_image img;
 	r = schema_from_json(T_image_image, info.config, SCHEMA_FOLD_CASE, &a, &img, e);
 	if (r < 0)
-		return err_prefix(e, "image %s: ", name);
+		return err_prefix(e, "image %s", name);
 	AUTO(buf) struct buf text = BUF_INIT(4 << 20);
 	/* the same fields under two names: image.Config and docker.ImageConfig */
 	if (schema_to_json(T_image_config, &img.config, 0, &text) < 0 || buf_error(&text))

@@ -234,7 +234,7 @@ static int run_wait(struct exec *x, int fd, struct err *e)
 	r = shim_exec_wait(c, &how, &x->pid, e);
 	if (r < 0) {
 		x->is_running = false;
-		err_prefix(e, "OCI runtime exec failed: exec failed: unable to start container process: ");
+		err_prefix(e, "OCI runtime exec failed: exec failed: unable to start container process");
 	}
 	return r;
 }

@@ -259,7 +259,7 @@ int jobs_copy_up_wait(struct container *c, const char *target, const char *volum
 	struct unpack_job job = { .op = "copy", .target = { .dir = volume_dir }, .source = &source, .source_dir = "/", .path = "/",
 		.paths = paths, .n_paths = 1, .keep_owner = true };
 	r = jobs_run_wait(c->engine, &job, -1, -1, &a, &rep, e);
-	return r < 0 ? err_prefix(e, "failed to populate volume: ") : 0;
+	return r < 0 ? err_prefix(e, "failed to populate volume") : 0;
 }
 
 int jobs_lookup_wait(struct container *c, const char *user, const char *const *groups, uint32_t n_groups, struct arena *a, struct spec_user *ret,

@@ -55,7 +55,7 @@ static int launch_wait(struct container *c, struct err *e)
 	if (r == 0) {
 		r = shim_launch_wait(c, &spec, &c->pid, e);
 		if (r < 0)
-			err_prefix(e, "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ");
+			err_prefix(e, "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed");
 	}
 	free(ns);
 	if (r < 0)
@@ -222,7 +222,7 @@ int container_kill_wait(struct engine *eng, const char *name, const char *signal
 	if (r == -ESRCH)
 		r = 0;     /* it is ending already */
 	if (r < 0)
-		return err_prefix(e, "cannot kill container: %s: ", name);
+		return err_prefix(e, "cannot kill container: %s", name);
 	container_event(c, "kill", (struct schema_pair[]){ { "signal", num } }, 1);
 	if (sig != SIGKILL)
 		return 0;
@@ -256,7 +256,7 @@ int lifecycle_stop_wait(struct container *c, int signal, int64_t timeout_ns, str
 	c->is_stopping = true;
 	int r = shim_kill_wait(c, signal, false, e);
 	if (r < 0 && r != -ESRCH)
-		return err_prefix(e, "cannot stop container: %s: ", c->name);
+		return err_prefix(e, "cannot stop container: %s", c->name);
 	fmt_into(num, sizeof num, "%d", signal);
 	container_event(c, "kill", (struct schema_pair[]){ { "signal", num } }, 1);
 	if (c->status == STATUS_PAUSED)
@@ -266,7 +266,7 @@ int lifecycle_stop_wait(struct container *c, int signal, int64_t timeout_ns, str
 		return r;
 	r = shim_kill_wait(c, SIGKILL, false, e);
 	if (r < 0 && r != -ESRCH)
-		return err_prefix(e, "cannot stop container: %s: ", c->name);
+		return err_prefix(e, "cannot stop container: %s", c->name);
 	container_event(c, "kill", (struct schema_pair[]){ { "signal", "9" } }, 1);
 	r = wait_end(c, run, 30 * NS_PER_S);
 	return r == -ETIMEDOUT ? err_set(e, EIO, "cannot stop container: %s: tried to kill container, but did not receive an exit event", c->name) : r;
@@ -322,12 +322,12 @@ int container_restart_wait(struct engine *eng, const char *name, const char *sig
 		r = stop_found_wait(c, signal, timeout_s, true, e);
 	c->host->auto_remove = auto_remove;
 	if (r < 0)
-		return err_prefix(e, "Cannot restart container %s: ", name);
+		return err_prefix(e, "Cannot restart container %s", name);
 	r = container_start_wait(eng, c->id, e);
 	if (r == -EALREADY)
 		r = 0;
 	if (r < 0)
-		return err_prefix(e, "Cannot restart container %s: ", name);
+		return err_prefix(e, "Cannot restart container %s", name);
 	container_event(c, "restart", NULL, 0);
 	return 0;
 }
@@ -424,9 +424,10 @@ static void remove_volumes_wait(struct container *c)
 int lifecycle_remove_wait(struct container *c, bool force, bool volumes, struct err *e)
 {
 	if (container_is_running(c) && !force) {
-		const char *state = c->status == STATUS_PAUSED ? "paused" : c->status == STATUS_RESTARTING ? "restarting" : "running";
-		return err_set(e, EBUSY, "cannot remove container \"%s\": container is %s: %s", c->name, state,
-			       c->status == STATUS_PAUSED ? "unpause and then stop before removing or force remove" : "stop the container before removing or force remove");
+		if (c->status == STATUS_PAUSED)
+			return err_set(e, EBUSY, "cannot remove container \"/%s\": container is paused and must be unpaused first", c->name);
+		return err_set(e, EBUSY, "cannot remove container \"/%s\": container is %s: stop the container before removing or force remove", c->name,
+			       container_status_text(c));
 	}
 	c->host->auto_remove = c->host->auto_remove && !force;
 	if (container_is_running(c)) {
@@ -435,9 +436,9 @@ int lifecycle_remove_wait(struct container *c, bool force, bool volumes, struct 
 		if (container_is_alive(c)) {
 			int r = container_kill_wait(c->engine, c->id, "KILL", e);
 			if (r < 0 && container_is_alive(c))
-				return err_prefix(e, "could not kill container: ");
+				return err_prefix(e, "could not kill container");
 			if (wait_end(c, c->starts, 20 * NS_PER_S) < 0)
-				return err_set(e, EIO, "cannot remove container \"%s\": could not kill: tried to kill container, but did not receive an exit event", c->name);
+				return err_set(e, EIO, "cannot remove container \"/%s\": could not kill: tried to kill container, but did not receive an exit event", c->name);
 		} else {
 			container_move(c, STATUS_EXITED);
 		}
@@ -451,7 +452,7 @@ int lifecycle_remove_wait(struct container *c, bool force, bool volumes, struct 
 	}
 	if (container_is_alive(c)) {
 		fmutex_unlock(&c->op);
-		return err_set(e, EBUSY, "cannot remove container \"%s\": container is running: stop the container before removing or force remove", c->name);
+		return err_set(e, EBUSY, "cannot remove container \"/%s\": container is running: stop the container before removing or force remove", c->name);
 	}
 	restart_cancel(c);
 	c->removal_in_progress = true;
@@ -569,7 +570,7 @@ int container_rename_wait(struct engine *eng, const char *name, const char *new_
 	if (r < 0)
 		return r;
 	if (map_gets(&eng->by_name, new_name))
-		r = container_take_name(eng, NULL, new_name, e), err_prefix(e, "Error when allocating new name: ");
+		r = container_take_name(eng, NULL, new_name, e), err_prefix(e, "Error when allocating new name");
 	if (r == 0)
 		r = rename_locked_wait(c, new_name, e);
 	fmutex_unlock(&c->op);

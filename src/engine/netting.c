@@ -242,7 +242,7 @@ int netting_open_wait(struct container *c, const char **ret_path, struct err *e)
 	if (r < 0) {
 		net_sandbox_close_wait(net, c->id);
 		if (e && strncmp(e->text, "failed to set up", 16) && strncmp(e->text, "invalid config", 14) && strncmp(e->text, "network-scoped", 14))
-			err_prefix(e, "failed to set up container networking: ");
+			err_prefix(e, "failed to set up container networking");
 		return r;
 	}
 	*ret_path = net_sandbox_path(net, c->id);

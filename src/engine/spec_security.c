@@ -52,7 +52,7 @@ static int custom(struct spec_build *b, const char *text, struct oci_linux_secco
 	struct engine_seccomp_profile p;
 	int r = schema_from_json(T_engine_seccomp_profile, slice_of(text), SCHEMA_FOLD_CASE, b->a, &p, e);
 	if (r < 0) {
-		err_prefix(e, "Decoding seccomp profile failed: ");
+		err_prefix(e, "Decoding seccomp profile failed");
 		return -(e->code = EINVAL);
 	}
 	*ret = (struct oci_linux_seccomp){ .default_action = p.default_action, .default_errno_ret = p.default_errno_ret, .architectures = p.architectures,

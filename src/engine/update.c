@@ -100,7 +100,7 @@ int container_update_wait(struct engine *eng, const char *name, const struct doc
 		if (r == 0)
 			r = shim_update_wait(c, &limits, e);
 		if (r < 0)
-			err_prefix(e, "Cannot update container %s: ", c->id);
+			err_prefix(e, "Cannot update container %s", c->id);
 	}
 	if (r == 0)
 		r = reload(c, &h, c->endpoints, c->n_endpoints, e);
