@@ -42,7 +42,7 @@ def test_containers_outlive_the_engine(own_engine):
 def test_nothing_acknowledged_is_lost(own_engine):
     e = own_engine.start()
     e.load("busybox")
-    acknowledged, removed, stop = set(), set(), threading.Event()
+    acknowledged, removed, unsure, stop = set(), set(), set(), threading.Event()
 
     def work(worker):
         n = 0
@@ -54,8 +54,9 @@ def test_nothing_acknowledged_is_lost(own_engine):
                 acknowledged.add(name)
                 if n % 3 == 0:
                     e.docker("start", name, check=False)
-                if n % 2 == 0 and e.docker("rm", "-f", name, check=False).returncode == 0:
-                    removed.add(name)
+                if n % 2 == 0:
+                    done = e.docker("rm", "-f", name, check=False).returncode == 0
+                    (removed if done else unsure).add(name)
             else:
                 time.sleep(0.02)
     threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
@@ -73,7 +74,7 @@ def test_nothing_acknowledged_is_lost(own_engine):
             t.join()
     there = set(e.docker("ps", "-a", "--format", "{{.Names}}").stdout.split())
     assert acknowledged, "no work was done"
-    assert acknowledged - removed <= there, sorted(acknowledged - removed - there)
+    assert acknowledged - removed - unsure <= there, sorted(acknowledged - removed - unsure - there)
     assert not (removed & there), sorted(removed & there)
     ids = e.docker("ps", "-aq").stdout.split()
     if ids:

@@ -61,7 +61,7 @@ def test_a1_exit_codes_reach_the_shell(engine, client):
     assert denied.returncode == 126
     assert "permission denied" in denied.stderr
     assert engine.cli(client, "run", "--rm", "--no-such-flag", "busybox", check=False).returncode == 125
-    assert engine.cli(client, "run", "--rm", "busybox", "sh", "-c", "kill -9 $$", check=False).returncode == 137
+    assert engine.cli(client, "run", "--rm", "busybox", "sh", "-c", "sh -c 'kill -9 $$'; exit $?", check=False).returncode == 137
 
 
 def test_a2_publish_all_ports_gives_a_high_port_with_the_page(engine, client, box):
