@@ -251,18 +251,29 @@ ssize_t fd_recv(int sock, void *p, size_t n, int *fds, size_t *n_fds)
 	return r;
 }
 
-static int unix_address(const char *path, struct sockaddr_un *a, struct err *e)
+/* A path past the kernel's 107 bytes is reached through its folder, whose descriptor *dir keeps open meanwhile. */
+static int unix_address(const char *path, struct sockaddr_un *a, int *dir, struct err *e)
 {
 	*a = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (!fmt_into(a->sun_path, sizeof a->sun_path, "%s", path))
-		return err_set(e, ENAMETOOLONG, "socket path %s is longer than %zu bytes", path, sizeof a->sun_path - 1);
+	if (fmt_into(a->sun_path, sizeof a->sun_path, "%s", path))
+		return 0;
+	const char *slash = strrchr(path, '/');
+	char parent[4096];
+	if (!slash || !fmt_into(parent, sizeof parent, "%.*s/", (int)(slash - path), path))
+		return err_set(e, ENAMETOOLONG, "socket path %s is too long", path);
+	*dir = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*dir < 0)
+		return err_sys(e, errno, "open the folder of %s", path);
+	if (!fmt_into(a->sun_path, sizeof a->sun_path, "/proc/self/fd/%d%s", *dir, slash))
+		return err_set(e, ENAMETOOLONG, "socket path %s is too long", path);
 	return 0;
 }
 
 int unix_listen(const char *path, mode_t mode, int type, struct err *e)
 {
 	struct sockaddr_un a;
-	int r = unix_address(path, &a, e);
+	AUTO(close) int dir = -1;
+	int r = unix_address(path, &a, &dir, e);
 	if (r < 0)
 		return r;
 	AUTO(close) int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
@@ -280,7 +291,8 @@ int unix_listen(const char *path, mode_t mode, int type, struct err *e)
 int unix_connect(const char *path, int type, struct err *e)
 {
 	struct sockaddr_un a;
-	int r = unix_address(path, &a, e);
+	AUTO(close) int dir = -1;
+	int r = unix_address(path, &a, &dir, e);
 	if (r < 0)
 		return r;
 	AUTO(close) int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);

@@ -31,6 +31,6 @@ int fd_set_cloexec(int fd, bool on);
 /* Unix sockets. Sends or receives one message with up to 16 descriptors; received ones are O_CLOEXEC. Bytes or -errno. */
 ssize_t fd_send(int sock, const void *p, size_t n, const int *fds, size_t n_fds);
 ssize_t fd_recv(int sock, void *p, size_t n, int *fds, size_t *n_fds /* in: room, out: got */);
-/* Listens on (or connects to) a Unix socket path of any length below the kernel's limit of 107 bytes; -ENAMETOOLONG past it. */
+/* Listens on (or connects to) a Unix socket path; one past the kernel's limit of 107 bytes is reached through its folder. */
 int unix_listen(const char *path, mode_t mode, int type, struct err *e);
 int unix_connect(const char *path, int type, struct err *e);

@@ -158,3 +158,18 @@ TEST(descriptors_travel_over_unix_sockets)
 	CHECK_INT(fd_read_all(got[0], text, 1), 0);
 	CHECK(text[0] == 'x');
 }
+
+TEST(sockets_below_long_paths_are_reached)
+{
+	char p[400];
+	struct err e;
+	fmt_into(p, sizeof p, "%s/%0120d", test_dir(), 7);
+	CHECK_INT(dir_make(AT_FDCWD, p, 0755), 0);
+	fmt_into(p, sizeof p, "%s/%0120d/s", test_dir(), 7);
+	int l = unix_listen(p, 0600, SOCK_STREAM, &e);
+	CHECK_OK(l, &e);
+	int c = unix_connect(p, SOCK_STREAM, &e);
+	CHECK_OK(c, &e);
+	close(c);
+	close(l);
+}
