@@ -491,11 +491,11 @@ int shim_connect_wait(struct container *c, struct err *e)
 {
 	AUTO(arena) struct arena a;
 	arena_init(&a, 4 << 20);
-	char *path = fmt_new("%s/shim/%s/shim.sock", c->engine->config.run, c->id);
-	if (!path)
-		return err_nomem(e);
-	int fd = unix_connect(path, SOCK_SEQPACKET, NULL);
-	free(path);
+	char path[64];
+	AUTO(close) int dir = open(container_bundle(c, &a), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* by descriptor: the bundle's path may be longer than a socket's may be */
+	fmt_into(path, sizeof path, "/proc/self/fd/%d/shim.sock", dir);
+	int fd = dir < 0 ? -errno : unix_connect(path, SOCK_SEQPACKET, NULL);
 	if (fd < 0)
 		return err_set(e, ESRCH, "the shim of container %s does not answer", c->id);
 	struct shim *s;
