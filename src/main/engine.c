@@ -2,6 +2,7 @@
 /* The role `engine`: flags, and the wiring of its parts. */
 #include "main/engine.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -300,6 +301,22 @@ static void open_fiber(void *arg)
 }
 
 /* --- ending */
+/* The group above all containers' groups, in each hierarchy; one that holds somebody else's groups stays (rmdir refuses). */
+static void remove_parent_groups(const char *parent)
+{
+	char path[PATH_MAX];
+	DIR *d = opendir("/sys/fs/cgroup");
+	if (!parent || parent[0] != '/' || strstr(parent, "..") || !parent[1])
+		parent = "/docker";
+	fmt_into(path, sizeof path, "/sys/fs/cgroup%s", parent);
+	rmdir(path);
+	for (struct dirent *x; d && (x = readdir(d));)
+		if (x->d_name[0] != '.' && fmt_into(path, sizeof path, "/sys/fs/cgroup/%s%s", x->d_name, parent))
+			rmdir(path);
+	if (d)
+		closedir(d);
+}
+
 static void down_fiber(void *arg)
 {
 	struct daemon *d = arg;
@@ -307,6 +324,7 @@ static void down_fiber(void *arg)
 	engine_stop_all_wait(d->engine, 10);
 	if (net_down_wait(d->net, &e) < 0)
 		log_warn("the network did not go down", "error=%s", e.text);
+	remove_parent_groups(d->o.cgroup_parent);
 	loop_stop(d->loop);
 }
 

@@ -294,10 +294,17 @@ int supervise_main(int argc, char **argv)
 	for (int i = SUP_ROLES; i-- > 0;)
 		stop_role(&s, i);
 	char path[512];
-	static const char *const files[] = { "docker.sock", "roles", "supervisor.pid" };
+	static const char *const files[] = { "docker.sock", "dns.sock", "dns.lock", "roles", "supervisor.pid" };
+	static const char *const folders[] = { "net", "netns", "runtime", "shim", "shm", "" };
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		fmt_into(path, sizeof path, "%s/%s", s.o.run, files[i]);
 		unlink(path);
+	}
+	fmt_into(path, sizeof path, "%s/shim", s.o.run);
+	dir_remove(AT_FDCWD, path, NULL); /* bundles of containers that were just stopped */
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) { /* what is not empty is somebody's, and stays */
+		fmt_into(path, sizeof path, "%s/%s", s.o.run, folders[i]);
+		rmdir(path);
 	}
 	return 0;
 }
