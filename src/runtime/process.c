@@ -343,10 +343,11 @@ int process_stdio(struct job *j, struct err *e)
 void process_signals(void)
 {
 	sigset_t none;
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
-	for (int s = 1; s < 65; s++)
-		if (s != SIGKILL && s != SIGSTOP && s != 32 && s != 33)
-			sigaction(s, &dfl, NULL);
+	/* by the system call: the library keeps 32 to 34 to itself, and an ignored one would be inherited */
+	struct { void *handler; unsigned long flags; void *restorer; unsigned long mask; } dfl = { 0 };
+	for (int s = 1; s <= 64; s++)
+		if (s != SIGKILL && s != SIGSTOP)
+			syscall(SYS_rt_sigaction, s, &dfl, NULL, 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
