@@ -50,7 +50,9 @@ static int before(struct http_request *r, const char **path, struct err *e)
 
 static void write_error(struct http_request *r, int status, const struct err *e)
 {
-	/* the router's own refusals have Docker's text */
+	/* the router's own refusals have Docker's text; an unknown method is an unknown page there */
+	if (!r->route && status == 405)
+		status = 404;
 	struct docker_error m = { .message = status == 404 && !r->route ? "page not found" : e->text };
 	AUTO(buf) struct buf b = BUF_INIT(64 * 1024);
 	if (status == 304) {

@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "codec/base64.h"
 #include "docker_api/api_int.h"
+#include "http/ws.h"
 
 static const char *id_of(const struct http_request *r)
 {
@@ -218,6 +219,27 @@ static int attach(struct http_request *r, struct err *e)
 	return 0;
 }
 
+/* The same over a WebSocket: raw bytes in messages, never framed. */
+static int attach_ws(struct http_request *r, struct err *e)
+{
+	struct container_attach how = { .is_stdin = query_bool(r, "stdin"), .is_stdout = query_bool(r, "stdout"), .is_stderr = query_bool(r, "stderr"),
+		.stream = query_bool(r, "stream"), .logs = query_bool(r, "logs"), .detach_keys = query(r, "detachKeys") };
+	struct container_brief brief;
+	int ret = container_attach_check(engine_of(r), id_of(r), &how, &brief, r->arena, e);
+	if (ret < 0)
+		return ret;
+	if (!ws_wanted(r))
+		return err_set(e, EINVAL, "websocket: the client does not ask for an upgrade");
+	if (!brief.tty)
+		return err_set(e, EOPNOTSUPP, "attaching over a WebSocket needs a container with a terminal");
+	struct stream *client;
+	ret = ws_accept_wait(r, NULL, true, &client, e);
+	if (ret < 0)
+		return ret;
+	container_attach_wait(engine_of(r), brief.id, &how, client, NULL);
+	return 0;
+}
+
 static int sink_write(void *arg, const void *p, size_t n)
 {
 	return http_write_wait(arg, p, n);
@@ -419,6 +441,7 @@ const struct http_route routes_containers[] = {
 	{ "POST", "/containers/{id}/update", update },
 	{ "POST", "/containers/{id}/resize", resize },
 	{ "POST", "/containers/{id}/attach", attach },
+	{ "GET", "/containers/{id}/attach/ws", attach_ws },
 	{ "POST", "/containers/{id}/wait", wait_ },
 	{ "DELETE", "/containers/{id}", remove_ },
 	{ 0 }

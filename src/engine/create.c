@@ -318,6 +318,9 @@ int container_create_wait(struct engine *eng, const struct container_create *how
 {
 	AUTO(container) struct container *c = NULL;
 	*ret = (struct docker_container_created){ .warnings = arena_array(a, 0, sizeof(char *)) };
+	const struct docker_container_create *b = how->body;
+	if (!b->image && !b->cmd && !b->entrypoint && !b->env && !b->hostname && !b->labels && !b->user && !b->working_dir)
+		BAD("config cannot be empty in order to create a container");
 	int r = named_new(eng, how->name, &c, e);
 	if (r < 0)
 		return r;

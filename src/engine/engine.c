@@ -115,6 +115,7 @@ static void adopt_one(struct container *c)
 		bool known = shim_last_exit(c, &code, &oom, &at) == 0;
 		if (!known)
 			shim_sweep_wait(c);
+		shm_unmount_wait(c);
 		c->exit_code = code;
 		c->is_oom = c->is_oom || oom;
 		c->finished_ns = at ? at : clock_realtime_ns();

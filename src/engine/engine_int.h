@@ -223,3 +223,6 @@ int64_t container_size_wait(struct container *c);
 void users_forget(struct engine *eng);
 struct docker_mount_point *mounts_view(const struct container *c, struct arena *a);
 int summary_fill_wait(struct container *c, bool with_size, struct arena *a, struct docker_container_summary *s, struct err *e);
+/* shm.c: nothing for containers whose /dev/shm is their own */
+int shm_mount_wait(struct container *c, struct err *e);
+void shm_unmount_wait(struct container *c);

@@ -51,6 +51,8 @@ static int launch_wait(struct container *c, struct err *e)
 	if (r == 0)
 		r = user_lookup_wait(c, c->config->user, c->host->group_add, c->host->n_group_add, &a, &user, e);
 	if (r == 0)
+		r = shm_mount_wait(c, e);
+	if (r == 0)
 		r = spec_build(c, ns, &user, &a, &spec, e);
 	if (r == 0) {
 		r = shim_launch_wait(c, &spec, &c->pid, e);
@@ -58,8 +60,10 @@ static int launch_wait(struct container *c, struct err *e)
 			err_prefix(e, "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed");
 	}
 	free(ns);
-	if (r < 0)
+	if (r < 0) {
+		shm_unmount_wait(c);
 		netting_close_wait(c);
+	}
 	return r;
 }
 
@@ -162,6 +166,7 @@ void lifecycle_ended_wait(struct container *c, int64_t code, bool oom, int64_t f
 	exec_container_ended(c);
 	netting_close_wait(c);
 	mounts_unuse(c);
+	shm_unmount_wait(c);
 	bool again = restart_wanted(c, false);
 	c->exits++;
 	container_move(c, again ? STATUS_RESTARTING : STATUS_EXITED);

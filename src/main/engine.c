@@ -364,6 +364,10 @@ int engine_main(int argc, char **argv)
 			level = (enum log_level)i;
 	log_setup(level, "engine");
 	umask(022);
+	if (d.o.userns_remap && *d.o.userns_remap) {
+		fprintf(stderr, "coracled engine: --userns-remap is not supported yet\n");
+		return 2;
+	}
 	gethostname(d.hostname, sizeof d.hostname - 1);
 	find_programs(&d);
 	r = lock_root(&d, &e);
