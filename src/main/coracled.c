@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemons: the first word picks the role. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +35,9 @@ int main(int argc, char **argv)
 		for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
 			if (strcmp(argv[1], roles[i].name))
 				continue;
+			mallopt(M_ARENA_MAX, 2); /* workers are few; more arenas only keep memory */
+			mallopt(M_TRIM_THRESHOLD, 256 << 10);
+			mallopt(M_MMAP_THRESHOLD, 256 << 10);
 			log_setup(LOG_INFO_, roles[i].name);
 			signal(SIGPIPE, SIG_IGN);
 			return roles[i].run(argc - 1, argv + 1);
