@@ -11,7 +11,11 @@ deps:           ## install the packages that a build needs
 	@tools/deps $(DEPS_BUILD) $(DEPS_RUN)
 deps-test:      ## and those that the tests need
 	@tools/deps $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
-deps-check: $(B)/.deps
-$(B)/.deps: tools/deps.mk
+deps-check:
+# An included file is made before all else and make then starts over, so that every rule and variable sees what was installed.
+ifeq ($(filter clean help deps deps-test,$(MAKECMDGOALS)),)
+include $(B)/.deps.mk
+endif
+$(B)/.deps.mk: tools/deps.mk
 	@tools/deps $(DEPS_BUILD) $(DEPS_RUN)
 	@mkdir -p $(B) && touch $@
