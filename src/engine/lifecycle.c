@@ -191,6 +191,18 @@ void lifecycle_ended_wait(struct container *c, int64_t code, bool oom, int64_t f
 }
 
 /* --- signals */
+/* Lets a start that is under way end, whoever began it, so that what follows sees the container as it is. */
+static int settle_wait(struct container *c)
+{
+	int r = 0;
+	while (c->is_starting && r == 0) {
+		r = fmutex_lock_wait(&c->op);
+		if (r == 0)
+			fmutex_unlock(&c->op);
+	}
+	return r;
+}
+
 static int not_running(const struct container *c, struct err *e)
 {
 	return err_set(e, EBUSY, "container %s is not running", c->id);
@@ -204,6 +216,9 @@ int container_kill_wait(struct engine *eng, const char *name, const char *signal
 		return r;
 	if (signal && *signal && signal_parse(signal, &sig) < 0)
 		return err_set(e, EINVAL, "invalid signal: %s", signal);
+	r = settle_wait(c);
+	if (r < 0)
+		return r;
 	if (!container_is_alive(c)) {
 		if (c->status != STATUS_RESTARTING) {
 			err_set(e, EBUSY, "cannot kill container: %s: container %s is not running", name, c->id);
@@ -285,6 +300,9 @@ static int stop_found_wait(struct container *c, const char *signal, int64_t time
 		return err_set(e, EINVAL, "invalid signal: %s", s);
 	if (timeout_s == -2)
 		timeout_s = c->config->stop_timeout ? *c->config->stop_timeout : 10;
+	int r = settle_wait(c);
+	if (r < 0)
+		return r;
 	if (!is_restart)
 		c->manually_stopped = true;
 	if (c->status == STATUS_RESTARTING) {
@@ -294,7 +312,7 @@ static int stop_found_wait(struct container *c, const char *signal, int64_t time
 		/* the restart policy must not act on this end */
 		bool was = c->manually_stopped;
 		c->manually_stopped = true;
-		int r = lifecycle_stop_wait(c, sig, timeout_s < 0 ? -1 : timeout_s * NS_PER_S, e);
+		r = container_is_alive(c) ? lifecycle_stop_wait(c, sig, timeout_s < 0 ? -1 : timeout_s * NS_PER_S, e) : 0;
 		c->manually_stopped = was;
 		if (r < 0)
 			return r;
@@ -426,6 +444,32 @@ static void remove_volumes_wait(struct container *c)
 	}
 }
 
+/* Kills until it stays dead: a restart may be under way. */
+static int end_for_removal_wait(struct container *c, struct err *e)
+{
+	for (int i = 0; i < 10; i++) {
+		int r = settle_wait(c);
+		if (r < 0)
+			return r;
+		if (!container_is_running(c))
+			return 0;
+		c->manually_stopped = true;
+		restart_cancel(c);
+		if (!container_is_alive(c)) {
+			container_move(c, STATUS_EXITED);
+			continue;
+		}
+		r = container_kill_wait(c->engine, c->id, "KILL", e);
+		if (r < 0 && container_is_alive(c))
+			return err_prefix(e, "could not kill container");
+		if (wait_end(c, c->starts, 20 * NS_PER_S) < 0)
+			break;
+	}
+	if (!container_is_running(c))
+		return 0;
+	return err_set(e, EIO, "cannot remove container \"/%s\": could not kill: tried to kill container, but did not receive an exit event", c->name);
+}
+
 int lifecycle_remove_wait(struct container *c, bool force, bool volumes, struct err *e)
 {
 	if (container_is_running(c) && !force) {
@@ -435,20 +479,17 @@ int lifecycle_remove_wait(struct container *c, bool force, bool volumes, struct 
 			       container_status_text(c));
 	}
 	c->host->auto_remove = c->host->auto_remove && !force;
-	if (container_is_running(c)) {
-		c->manually_stopped = true;
-		restart_cancel(c);
-		if (container_is_alive(c)) {
-			int r = container_kill_wait(c->engine, c->id, "KILL", e);
-			if (r < 0 && container_is_alive(c))
-				return err_prefix(e, "could not kill container");
-			if (wait_end(c, c->starts, 20 * NS_PER_S) < 0)
-				return err_set(e, EIO, "cannot remove container \"/%s\": could not kill: tried to kill container, but did not receive an exit event", c->name);
-		} else {
-			container_move(c, STATUS_EXITED);
-		}
+	int r = 0;
+	for (int i = 0; r == 0; i++) {
+		if (force)
+			r = end_for_removal_wait(c, e);
+		if (r == 0)
+			r = fmutex_lock_wait(&c->op);
+		/* somebody may have started it while the lock was waited for */
+		if (r < 0 || !force || !container_is_alive(c) || i == 10)
+			break;
+		fmutex_unlock(&c->op);
 	}
-	int r = fmutex_lock_wait(&c->op);
 	if (r < 0)
 		return r;
 	if (c->is_gone || c->removal_in_progress) {
@@ -582,6 +623,12 @@ int container_rename_wait(struct engine *eng, const char *name, const char *new_
 	return r;
 }
 
+static int clear_dir(void *arg)
+{
+	int r = dir_remove(AT_FDCWD, arg, NULL);
+	return r < 0 ? r : dir_make(AT_FDCWD, arg, 0700);
+}
+
 int engine_stop_all_wait(struct engine *eng, int64_t timeout_s)
 {
 	VEC(struct container *) v = { 0 };
@@ -610,5 +657,10 @@ int engine_stop_all_wait(struct engine *eng, int64_t timeout_s)
 		container_unref(c);
 	}
 	vec_release(&v);
+	/* bundles of what has ended */
+	char *shims = fmt_new("%s/shim", eng->config.run);
+	if (shims)
+		job_wait(clear_dir, shims);
+	free(shims);
 	return 0;
 }

@@ -114,8 +114,8 @@ static void calls_fail(struct shim *s)
 {
 	struct call *k;
 	list_each(k, &s->calls, node) {
-		k->answer.code = ECONNRESET;
-		k->answer.error = "the container's shim is gone";
+		k->answer.code = ESRCH;
+		k->answer.error = "the container is not running";
 		k->done = true;
 		list_del(&k->node);
 		waitq_wake_all(&k->q);
@@ -572,6 +572,16 @@ void shim_sweep_wait(struct container *c)
 }
 
 /* --- what is asked of a running container */
+/* For the API a container that has just ended is a conflict. */
+static int busy_if_gone(int r, struct err *e)
+{
+	if (r != -ESRCH)
+		return r;
+	if (e)
+		e->code = EBUSY;
+	return -EBUSY;
+}
+
 int shim_kill_wait(struct container *c, int signal, bool all, struct err *e)
 {
 	struct shim_request q = { .op = "kill", .signal = signal, .all = all };
@@ -581,7 +591,7 @@ int shim_kill_wait(struct container *c, int signal, bool all, struct err *e)
 int shim_pause_wait(struct container *c, bool pause, struct err *e)
 {
 	struct shim_request q = { .op = pause ? "pause" : "resume" };
-	return call_wait(c, &q, -1, NULL, NULL, e);
+	return busy_if_gone(call_wait(c, &q, -1, NULL, NULL, e), e);
 }
 
 int shim_update_wait(struct container *c, const struct oci_linux_resources *r, struct err *e)
@@ -590,20 +600,20 @@ int shim_update_wait(struct container *c, const struct oci_linux_resources *r, s
 	if (schema_to_json(T_oci_linux_resources, r, 0, &b) < 0 || buf_error(&b))
 		return err_nomem(e);
 	struct shim_request q = { .op = "update", .resources = buf_slice(&b) };
-	return call_wait(c, &q, -1, NULL, NULL, e);
+	return busy_if_gone(call_wait(c, &q, -1, NULL, NULL, e), e);
 }
 
 int shim_resize_wait(struct container *c, const char *exec_id, unsigned h, unsigned w, struct err *e)
 {
 	struct shim_request q = { .op = exec_id ? "exec_resize" : "resize", .exec_id = exec_id, .height = (uint16_t)h, .width = (uint16_t)w };
-	return call_wait(c, &q, -1, NULL, NULL, e);
+	return busy_if_gone(call_wait(c, &q, -1, NULL, NULL, e), e);
 }
 
 int shim_attach_wait(struct container *c, int fd, const struct shim_attach *how, struct err *e)
 {
 	struct shim_request q = { .op = "attach", .client = "attach", .stdin_ = how->is_stdin, .stdout_ = how->is_stdout, .stderr_ = how->is_stderr,
 		.detach_keys = how->detach_keys };
-	int r = call_wait(c, &q, fd, NULL, NULL, e);
+	int r = busy_if_gone(call_wait(c, &q, fd, NULL, NULL, e), e);
 	close(fd);
 	return r;
 }
@@ -631,7 +641,7 @@ int shim_exec_wait(struct container *c, const struct shim_run *how, int64_t *ret
 	struct shim_request q = { .op = "exec", .exec_id = how->id, .process = buf_slice(&b), .client = "exec", .stdin_ = how->attach.is_stdin,
 		.stdout_ = how->attach.is_stdout, .stderr_ = how->attach.is_stderr, .detach_keys = how->attach.detach_keys };
 	struct shim_message m;
-	int r = call_wait(c, &q, how->fd, &a, &m, e);
+	int r = busy_if_gone(call_wait(c, &q, how->fd, &a, &m, e), e);
 	if (how->fd >= 0)
 		close(how->fd);
 	if (r == 0)
@@ -649,7 +659,7 @@ int shim_pids_wait(struct container *c, struct arena *a, int64_t **ret, uint32_t
 {
 	struct shim_request q = { .op = "top" };
 	struct shim_message m;
-	int r = call_wait(c, &q, -1, a, &m, e);
+	int r = busy_if_gone(call_wait(c, &q, -1, a, &m, e), e);
 	if (r == 0) {
 		*ret = m.pids;
 		*n = m.n_pids;
