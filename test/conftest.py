@@ -35,4 +35,6 @@ def own_engine():
 
 @pytest.fixture(params=clients(), ids=lambda c: c.name)
 def client(request):
+    if request.param.missing():
+        pytest.skip(request.param.missing())
     return request.param

@@ -54,6 +54,10 @@ class Client:
         self.name = name
         self.argv = argv
 
+    def missing(self):
+        """Why it cannot be used here, or None."""
+        return None if os.path.exists(self.argv[0]) else f"{self.argv[0]}: the distribution has no such client"
+
     def __repr__(self):
         return self.name
 
@@ -64,6 +68,10 @@ def clients():
         Client("docker20", [os.path.join(BUILD, "peers/usr/bin/docker")]),
         Client("coracle", [os.path.join(BIN, "coracle"), "docker"]),
     ]
+
+
+def real_client():
+    return next(c for c in clients() if not c.missing())
 
 
 class Engine:
@@ -135,7 +143,8 @@ class Engine:
         return sh(*client.argv, *args, check=check, timeout=timeout, env=self.env(), **kw)
 
     def docker(self, *args, **kw):
-        return self.cli(clients()[0], *args, **kw)
+        """The newest real client that is here."""
+        return self.cli(real_client(), *args, **kw)
 
     def kill(self):
         """kill -9 of the engine alone."""
@@ -167,7 +176,7 @@ class Engine:
     def load(self, name):
         """Imports a base image made by tools/base-image."""
         e = self.env()
-        e["DOCKER"] = clients()[0].argv[0]
+        e["DOCKER"] = real_client().argv[0]
         e["BASE_IMAGE_CACHE"] = os.path.join(BUILD, "images")
         sh(os.path.join(TOP, "tools/base-image"), "--load", name, env=e, timeout=300)
 
