@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Test targets. What each stage does: test/README.md.
 VENV := $(B)/venv
-.PHONY: test soak fresh fuzz-replay peers up down demo bench conform install fix venv
+.PHONY: test soak fresh fuzz-replay peers up down demo bench conform install man fix venv
 venv: $(VENV)/.done
 $(VENV)/.done: test/requirements.txt
 	@test -d $(VENV) || python3 -m venv $(VENV)
@@ -52,8 +52,12 @@ demo: all       ## the course's example, told step by step
 	@test -x $(BIN)/coracle && examples/demo
 DESTDIR ?=
 PREFIX ?= /usr/local
-install: all    ## into PREFIX (default /usr/local)
+man: all        ## manual pages, from the command tables
+	@mkdir -p $(B)/man
+	@$(BIN)/coracle docker --generate-man >$(B)/man/coracle-docker.1
+install: all man ## into PREFIX (default /usr/local)
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(B)/man/coracle-docker.1
 fix:            ## format what is changed against the last commit
 	@git diff --name-only --diff-filter=d HEAD -- '*.c' '*.h' | xargs -r clang-format -i
 
