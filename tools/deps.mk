@@ -2,7 +2,7 @@
 # What the distribution must provide. `make deps` installs what is missing.
 DEPS_BUILD := gcc libc6-dev musl-tools make linux-libc-dev libnghttp2-dev libssl-dev libyaml-dev libsqlite3-dev libisal-dev \
 	zlib1g-dev libzstd-dev libmnl-dev libnftnl-dev libpcre2-dev
-DEPS_RUN := ca-certificates iproute2 busybox-static
+DEPS_RUN := ca-certificates curl iproute2 busybox-static
 DEPS_TEST := libseccomp-dev libjansson-dev libjson-c-dev libcjson-dev nftables iptables mmdebstrap curl jq procps \
 	python3 python3-venv clang strace git
 
