@@ -73,7 +73,7 @@ static void done(struct http_request *r, int status, int64_t duration_ns)
 int reply_json(struct http_request *r, int status, struct schema_ref t, const void *obj)
 {
 	AUTO(buf) struct buf b = BUF_INIT(REPLY_MAX);
-	int ret = schema_to_json(t, obj, SCHEMA_NEWLINE, &b);
+	int ret = schema_to_json(t, obj, SCHEMA_NEWLINE | SCHEMA_API(api_minor(r)), &b);
 	if (ret == 0)
 		ret = buf_error(&b);
 	return ret < 0 ? ret : http_reply(r, status, "application/json", buf_slice(&b));
