@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -95,7 +94,8 @@ class Engine:
 
     def argv(self):
         return [os.path.join(BIN, "coracled"), "engine", "--root", self.root, "--run", self.run, "--config", self.config,
-                "--host", f"unix://{self.sock}", "--bridge", self.bridge, "--nft-table", self.table] + self.flags
+                "--host", f"unix://{self.sock}", "--bridge", self.bridge, "--nft-table", self.table,
+                "--cgroup-parent", f"/{self.bridge}"] + self.flags
 
     def start(self):
         log = open(self.log, "ab")
@@ -200,7 +200,7 @@ def leftovers(engine):
         mounts = [m.split()[1] for m in f if engine.dir in m]
     groups = []
     for base, dirs, _ in os.walk("/sys/fs/cgroup"):
-        groups += [os.path.join(base, d) for d in dirs if engine.tag in d or re.fullmatch(r"[0-9a-f]{64}", d)]
+        groups += [os.path.join(base, d) for d in dirs if f"/{engine.bridge}" in os.path.join(base, d)]
     return {
         "mounts": mounts,
         "processes": processes(engine.dir),
