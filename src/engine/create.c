@@ -119,6 +119,11 @@ static int image_config(struct container *c, const char *name, const char *platf
 	r = schema_from_json(T_docker_image_config, buf_slice(&text), 0, &c->arena, ret, e);
 	if (r < 0)
 		return r;
+	/* until the record names it, so that nobody removes it in between */
+	r = image_hold(c->engine->config.images, info.id, e);
+	if (r < 0)
+		return r;
+	c->is_image_held = true;
 	c->image_id = arena_strdup(&c->arena, info.id);
 	c->platform = arena_strdup(&c->arena, str_or(info.os, "linux"));
 	return c->image_id && c->platform ? 0 : err_nomem(e);
@@ -333,6 +338,9 @@ int container_create_wait(struct engine *eng, const struct container_create *how
 	map_dels(&eng->by_name, c->name);
 	if (r == 0)
 		r = container_add(eng, c) < 0 ? err_nomem(e) : 0;
+	if (c->is_image_held)
+		image_unhold(eng->config.images, c->image_id);
+	c->is_image_held = false;
 	if (r < 0) {
 		char *dir = (char *)container_dir(c, a);
 		if (dir)

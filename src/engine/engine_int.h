@@ -53,6 +53,7 @@ struct container {
 	struct engine *engine;
 	unsigned refs;
 	bool is_gone;                      /* removed; only waiters hold it */
+	bool is_image_held;                /* while it is being created */
 	bool is_creating;                  /* has its name, is not to be found yet */
 	char id[65];
 	char *name;                        /* without slash */

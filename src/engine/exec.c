@@ -315,6 +315,8 @@ int exec_inspect(struct engine *eng, const char *id, struct arena *a, struct doc
 	int r = find(eng, id, &x, e);
 	if (r < 0)
 		return r;
+	if (x->is_running)
+		shim_catch_up(x->c);
 	if (!x->has_ended && !container_is_alive(x->c))
 		return err_set(e, EBUSY, "container %s is not running", x->c->id);
 	struct docker_exec_process_config *p = arena_new(a, struct docker_exec_process_config);

@@ -179,6 +179,12 @@ static void on_ready(struct watch *w, unsigned events)
 	shim_unref(s);
 }
 
+void shim_catch_up(struct container *c)
+{
+	if (c->shim && c->shim->watch.fd >= 0 && !c->shim->is_closed)
+		on_ready(&c->shim->watch, WATCH_READ);
+}
+
 static void on_child(struct child *k, int status)
 {
 	struct shim *s = container_of(k, struct shim, child);

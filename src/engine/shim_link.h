@@ -23,6 +23,8 @@ void shim_close(struct container *c);
 /* Removes what a dead shim left: mounts, cgroup, bundle. */
 void shim_sweep_wait(struct container *c);
 
+/* Takes in what the shim has said by now, without waiting. */
+void shim_catch_up(struct container *c);
 int shim_kill_wait(struct container *c, int signal, bool all, struct err *e);
 int shim_pause_wait(struct container *c, bool pause, struct err *e);
 int shim_update_wait(struct container *c, const struct oci_linux_resources *r, struct err *e);

@@ -304,8 +304,10 @@ void life_reap(struct shim *s)
 		if (hit == s->main) {
 			main_exited(s, status);
 		} else {
-			session_exited(s, hit, status);
+			/* first the code, then the end of the streams: who sees the end may ask for the code at once */
+			hit->status = status;
 			tell_exit(s, hit);
+			session_exited(s, hit, status);
 		}
 	}
 }
