@@ -4,7 +4,7 @@ DEPS_BUILD := gcc libc6-dev musl-tools make linux-libc-dev libnghttp2-dev libssl
 	zlib1g-dev libzstd-dev libmnl-dev libnftnl-dev libpcre2-dev
 DEPS_RUN := ca-certificates curl iproute2 busybox-static
 DEPS_TEST := libseccomp-dev libjansson-dev libjson-c-dev libcjson-dev nftables iptables mmdebstrap curl jq procps \
-	python3 python3-venv clang strace git zstd openssl
+	python3 python3-venv clang strace git zstd xz-utils openssl
 
 .PHONY: deps deps-test deps-check
 deps:           ## install the packages that a build needs

@@ -9,6 +9,7 @@ static bool out(const char *patterns, const char *path)
 	struct ignore x;
 	struct err e;
 
+	arena_release(&a);
 	arena_init(&a, 1 << 20);
 	CHECK_OK(ignore_parse(&a, slice_of(patterns), &x, &e), &e);
 	return ignore_matches(&x, path);

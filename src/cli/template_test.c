@@ -16,6 +16,7 @@ static const char *render(const char *text)
 	struct tree t;
 	struct template *x;
 
+	arena_release(&a);
 	arena_init(&a, 1 << 20);
 	buf_reset(&out);
 	CHECK_OK(tree_from_json(slice_of(doc), 0, &a, &t, &e), &e);

@@ -21,6 +21,7 @@ static const char *parse(int argc, const char *const *argv, bool intermixed)
 {
 	static struct err e;
 
+	arena_release(&arena);
 	arena_init(&arena, 1 << 20);
 	e = (struct err){ 0 };
 	return flags_parse(&parsed, &arena, rows, ARRAY_LEN(rows), argc, argv, intermixed, &e) < 0 ? e.text : "";
@@ -109,6 +110,7 @@ TEST(ports_of_all_forms)
 	struct ports p = { 0 };
 	struct err e = { 0 };
 
+	arena_release(&arena);
 	arena_init(&arena, 1 << 20);
 	CHECK_OK(ports_publish(&arena, &p, "8080:80", &e), &e);
 	CHECK_OK(ports_publish(&arena, &p, "127.0.0.1::53/udp", &e), &e);
@@ -135,6 +137,7 @@ TEST(mounts_are_read_and_refused)
 	struct docker_mount m;
 	struct err e = { 0 };
 
+	arena_release(&arena);
 	arena_init(&arena, 1 << 20);
 	CHECK_OK(mount_parse(&arena, "type=bind,src=/a,dst=/b,ro,bind-propagation=rslave", &m, &e), &e);
 	CHECK_STR(m.type, "bind");
@@ -153,6 +156,7 @@ TEST(mounts_are_read_and_refused)
 
 TEST(image_names)
 {
+	arena_release(&arena);
 	arena_init(&arena, 1 << 20);
 	CHECK_STR(spec_full_repo(&arena, SLICE("busybox")), "docker.io/library/busybox");
 	CHECK_STR(spec_full_repo(&arena, SLICE("localhost:5000/x")), "localhost:5000/x");

@@ -52,6 +52,7 @@ static int read_one(struct buf *b, struct tar_entry *t, struct err *e)
 {
 	struct feed f = { b->ptr, b->len, 100 };
 	static struct tar_reader r;
+	tar_reader_release(&r);
 	tar_reader_init(&r, feed_read, &f);
 	return tar_next(&r, t, e);
 }
