@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "codec/base64.h"
@@ -152,7 +153,11 @@ const char *raw_content_type(const struct http_request *r, bool tty)
 int hijack_wait(struct http_request *r, bool tty, struct stream **ret)
 {
 	struct slice up = http_header_get(&r->headers, "Upgrade");
-	return http_hijack_wait(r, up.len ? 101 : 200, raw_content_type(r, tty), up.len ? "tcp" : NULL, ret);
+	int done = http_hijack_wait(r, up.len ? 101 : 200, raw_content_type(r, tty), up.len ? "tcp" : NULL, ret);
+	/* docker-py loses output that arrives together with the head */
+	if (done >= 0)
+		stream_drained_wait(*ret, 200 * NS_PER_MS);
+	return done;
 }
 
 int auth_header(struct http_request *r, struct docker_auth_config *ret, struct err *e)

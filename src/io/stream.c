@@ -6,6 +6,9 @@
  */
 #include "io/stream.h"
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include "base/assert.h"
 #include "io/loop_int.h"
 
@@ -321,4 +324,18 @@ int stream_prepend(struct slice first, struct stream *under, struct stream **ret
 	x->len = first.len;
 	*ret = &x->s;
 	return 0;
+}
+
+void stream_drained_wait(struct stream *s, int64_t most_ns)
+{
+	enum { FIRST_NS = 50000, MOST_NS = 2000000 };
+	int fd = stream_fd(s), domain = 0, unread = 0;
+	socklen_t n = sizeof domain;
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) < 0 || domain != AF_UNIX)
+		return;
+	/* the kernel has no event for this, so it is looked at in growing steps */
+	for (int64_t step = FIRST_NS, waited = 0; waited < most_ns; waited += step, step = MIN(step * 2, (int64_t)MOST_NS))
+		if (ioctl(fd, SIOCOUTQ, &unread) < 0 || unread == 0 || sleep_wait(step) < 0)
+			return;
 }

@@ -66,6 +66,11 @@ int stream_write_wait(struct stream *s, const void *p, size_t n);   /* all of it
 int stream_shutdown_wait(struct stream *s);
 void stream_close(struct stream *s);             /* NULL is fine. Fibers that wait on s get -ECANCELED */
 static inline void auto_stream(struct stream **s) { stream_close(*s); }
+/*
+ * Waits, at most most_ns, until the peer has read all that was written: on a Unix socket, where the kernel tells; at once on
+ * anything else. For peers that drop what comes right behind an answer's head (docker-py). Suspends.
+ */
+void stream_drained_wait(struct stream *s, int64_t most_ns);
 int stream_fd(struct stream *s);                 /* the descriptor when bytes pass through it unchanged, else -1; stays the stream's */
 /* Copies a to b until a's end; bytes or -errno. Does not half-close. */
 int64_t stream_copy_wait(struct stream *to, struct stream *from);

@@ -48,5 +48,7 @@ int cmd_features(struct cli *c, struct err *e);
 int cmd_checkpoint(struct cli *c, struct err *e);
 /* Prints JSON and a newline. */
 int cli_print(struct schema_ref t, const void *obj, unsigned flags, struct err *e);
+/* Signals wait from here on for cli_attend to pass them on: one that comes right after the start is not lost, nor ends us. */
+void cli_hold_signals(void);
 /* Between this program's terminal and a container's until it ends (relay.c). Returns its exit code. */
 int cli_attend(struct runtime_proc *p, bool tty, struct err *e);

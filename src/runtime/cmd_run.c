@@ -129,6 +129,8 @@ int cmd_run(struct cli *c, struct err *e)
 	r = runtime_create(&m.args, &p, e);
 	if (r < 0)
 		return r;
+	if (!c->detach)
+		cli_hold_signals();
 	if ((r = write_pid(c->pid_file, p.pid, e)) < 0 || (r = runtime_start(c->root, c->args[0], &p, e)) < 0) {
 		(void)kill(p.pid, SIGKILL);
 		(void)waitpid(p.pid, NULL, 0);
@@ -259,6 +261,8 @@ int cmd_exec(struct cli *c, struct err *e)
 	a.stdio.console_socket = console;
 	if (!c->detach && !c->no_subreaper)
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	if (!c->detach)
+		cli_hold_signals();
 	if ((r = runtime_exec(&a, &proc, e)) < 0)
 		return r;
 	if ((r = write_pid(c->pid_file, proc.pid, e)) < 0) {

@@ -66,12 +66,19 @@ static void take_signals(int sfd, struct runtime_proc *p, bool tty, bool *done, 
 	}
 }
 
+void cli_hold_signals(void)
+{
+	sigset_t all;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
 int cli_attend(struct runtime_proc *p, bool tty, struct err *e)
 {
 	sigset_t all;
 	struct termios saved;
 	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, NULL);
+	cli_hold_signals();
 	AUTO(close) int sfd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (sfd < 0)
 		return err_sys(e, errno, "watch signals");

@@ -128,3 +128,28 @@ def test_events_tell_what_happened(api):
     seen = [e["Action"] for e in api.events(since=begin, until=time.time() + 1, decode=True, filters={"container": "py-ev"})]
     assert seen[:2] == ["create", "attach"] or seen[0] == "create"
     assert "start" in seen and "die" in seen and "destroy" in seen
+
+
+def test_output_does_not_arrive_together_with_the_head(engine, api):
+    """docker-py reads the answer's head through a buffer and then from the bare socket: what came along with the head would be lost."""
+    import json
+    import socket
+    import time
+    c = api.containers.run("busybox", "sleep 100", detach=True)
+    try:
+        for _ in range(5):
+            ident = api.api.exec_create(c.id, ["echo", "out"])["Id"]
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(engine.sock)
+                body = json.dumps({"Detach": False, "Tty": False}).encode()
+                s.sendall(b"POST /exec/%s/start HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\n"
+                          b"Content-Length: %d\r\n\r\n" % (ident.encode(), len(body)) + body)
+                time.sleep(0.05)
+                head = s.recv(65536)
+                assert head.endswith(b"\r\n\r\n"), head
+                rest = b""
+                while part := s.recv(65536):
+                    rest += part
+                assert rest == b"\x01\0\0\0\0\0\0\x04out\n"
+    finally:
+        c.remove(force=True)
