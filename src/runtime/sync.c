@@ -30,6 +30,11 @@ int sync_recv(int fd, struct sync_msg *ret, int *ret_fd)
 	size_t n = 1;
 	memset(ret, 0, sizeof *ret);
 	ssize_t r = fd_recv(fd, ret, sizeof *ret, &got, &n);
+	/* A peer that ended with something of ours unread resets the connection, which is told before what it still said. */
+	if (r == -ECONNRESET) {
+		n = 1;
+		r = fd_recv(fd, ret, sizeof *ret, &got, &n);
+	}
 	if (ret_fd)
 		*ret_fd = n ? got : -1;
 	else if (n)
