@@ -204,11 +204,12 @@ static int put_dir(struct emit *m, int dirfd, const char *name, struct tar_entry
 	return is_kernels(fd) ? 0 : put_below(m, fd, slash, real, depth, e);
 }
 
-static int put_whiteout(struct emit *m, const char *as, const struct stat *st, struct err *e)
+/* Its time is that of nothing: a layer that was applied and packed again must be the same bytes, and applying makes the device anew. */
+static int put_whiteout(struct emit *m, const char *as, struct err *e)
 {
 	const char *base = path_base(as);
 	AUTO(free) char *name = fmt_new("%.*s.wh.%s", (int)(base - as), as, base);
-	struct tar_entry t = { .type = TAR_FILE, .name = name, .link = "", .mode = 0600, .mtime_ns = st->st_mtim.tv_sec * 1000000000LL };
+	struct tar_entry t = { .type = TAR_FILE, .name = name, .link = "", .mode = 0600 };
 	return name ? put(m, &t, e) : err_nomem(e);
 }
 
@@ -219,7 +220,7 @@ static int put_tree(struct emit *m, int dirfd, const char *name, const char *as,
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "look at %s", real);
 	if (m->is_layer && unpack_is_whiteout(&st))
-		return put_whiteout(m, as, &st, e);
+		return put_whiteout(m, as, e);
 	struct tar_entry t = { .name = as };
 	fill(&t, &st);
 	const char *first = first_name(m, &st, as, e);

@@ -153,6 +153,7 @@ def test_pack_is_deterministic_and_comes_back(d):
         open(a + "/x/f%d" % i, "w").write("n" * i * 1000)
     os.link(a + "/x/f1", a + "/x/y/same")
     os.mknod(a + "/x/gone", stat.S_IFCHR, 0)
+    os.utime(a + "/x/gone", (1000, 1000))
     os.setxattr(a + "/x/y", "trusted.overlay.opaque", b"y")
     os.symlink("nowhere", a + "/x/s")
     s = socket.socket(socket.AF_UNIX)
