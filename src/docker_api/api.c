@@ -98,7 +98,9 @@ int body_json(struct http_request *r, struct schema_ref t, void *obj, bool may_b
 		return schema_from_json(t, text, 0, r->arena, obj, e);
 	}
 	slice_cut(type, ';', &media, &rest);
-	if (type.ptr && !slice_eq_nocase(slice_trim(media), SLICE("application/json")))
+	if (!slice_trim(media).len)
+		return err_set(e, EINVAL, "malformed Content-Type header (%.*s): mime: no media type", SLICE_FMT(type));
+	if (!slice_eq_nocase(slice_trim(media), SLICE("application/json")))
 		return err_set(e, EINVAL, "unsupported Content-Type header (%.*s): must be 'application/json'", SLICE_FMT(type));
 	ret = schema_from_json(t, text, SCHEMA_FOLD_CASE, r->arena, obj, e);
 	if (ret < 0) {

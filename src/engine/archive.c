@@ -81,10 +81,10 @@ static int stat_view(const struct unpack_report *rep, struct arena *a, struct do
 	return 0;
 }
 
-static int not_found(struct container *c, const char *path, int r, struct err *e)
+static int not_found(const char *container, const char *path, int r, struct err *e)
 {
 	if (r == -ENOENT || r == -ENOTDIR)
-		return err_set(e, ENOENT, "Could not find the file %s in container %s", path, c->id);
+		return err_set(e, ENOENT, "Could not find the file %s in container %s", path, container);
 	return r;
 }
 
@@ -98,7 +98,7 @@ int container_path_stat_wait(struct engine *eng, const char *name, const char *p
 	struct unpack_report rep;
 	r = jobs_root(c, false, a, &job.target, e);
 	if (r == 0)
-		r = not_found(c, path, jobs_run_wait(eng, &job, -1, -1, a, &rep, e), e);
+		r = not_found(name, path, jobs_run_wait(eng, &job, -1, -1, a, &rep, e), e);
 	return r < 0 ? r : stat_view(&rep, a, ret, e);
 }
 
@@ -123,7 +123,7 @@ int container_archive_get_wait(struct engine *eng, const char *name, const char 
 	if (r > 0)
 		r = stat_view(&rep, a, ret_stat, e);
 	if (r < 0) {
-		r = not_found(c, path, r, e);
+		r = not_found(name, path, r, e);
 		tar_job_free(j, true);
 		return r;
 	}
@@ -258,7 +258,7 @@ int container_archive_put_wait(struct engine *eng, const char *name, const char 
 	if (r >= 0 && fed < 0 && fed != -EPIPE && fed != -ECONNRESET)
 		r = feed_e.code ? err_set(e, EINVAL, "%s", feed_e.text) : err_sys(e, fed, "reading the archive");
 	if (r < 0)
-		return r == -ENOENT ? err_set(e, ENOENT, "Could not find the file %s in container %s", path, c->id) : r;
+		return r == -ENOENT ? err_set(e, ENOENT, "Could not find the file %s in container %s", path, name) : r;
 	if (!done)
 		return err_set(e, EIO, "the job on the container's files ended without a report");
 	container_event(c, "extract-to-dir", NULL, 0);

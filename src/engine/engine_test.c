@@ -219,7 +219,7 @@ TEST(host_configurations_are_refused_in_dockers_words)
 		{ "{\"OomScoreAdj\":2000}", "Invalid value 2000, range for oom score adj is [-1000, 1000]" },
 		{ "{\"RestartPolicy\":{\"Name\":\"always\",\"MaximumRetryCount\":2}}", "invalid restart policy: maximum retry count can only be used with 'on-failure'" },
 		{ "{\"RestartPolicy\":{\"Name\":\"on-failure\",\"MaximumRetryCount\":-2}}", "invalid restart policy: maximum retry count cannot be negative" },
-		{ "{\"RestartPolicy\":{\"Name\":\"x\"}}", "invalid restart policy: unknown policy 'x'; use one of 'always', 'no', 'on-failure', or 'unless-stopped'" },
+		{ "{\"RestartPolicy\":{\"Name\":\"x\"}}", "invalid restart policy: unknown policy 'x'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'" },
 		{ "{\"AutoRemove\":true,\"RestartPolicy\":{\"Name\":\"always\"}}", "can't create 'AutoRemove' container with restart policy" },
 		{ "{\"CapAdd\":[\"x\"]}", "invalid CapAdd: unknown capability: \"CAP_X\"" },
 		{ "{\"CapDrop\":[\"x\"]}", "invalid CapDrop: unknown capability: \"CAP_X\"" },

@@ -604,10 +604,13 @@ int container_rename_wait(struct engine *eng, const char *name, const char *new_
 	if (!new_name || !*new_name)
 		return err_set(e, EINVAL, "Neither old nor new names may be empty");
 	int r = container_find(eng, name, &c, e);
-	if (r == 0)
-		r = name_check(new_name, e);
 	if (r < 0)
 		return r;
+	r = name_check(new_name, e);
+	if (r < 0) {
+		err_prefix(e, "Error when allocating new name");
+		return r;
+	}
 	if (*new_name == '/')
 		new_name++;
 	if (!strcmp(new_name, c->name))

@@ -44,7 +44,7 @@ static int check_restart(const struct docker_restart_policy *p, struct err *e)
 		return 0;
 	}
 	if (strcmp(n, "always") && strcmp(n, "no") && strcmp(n, "unless-stopped"))
-		BAD("invalid restart policy: unknown policy '%s'; use one of 'always', 'no', 'on-failure', or 'unless-stopped'", n);
+		BAD("invalid restart policy: unknown policy '%s'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'", n);
 	if (most)
 		BAD("invalid restart policy: maximum retry count can only be used with 'on-failure'%s", most < 0 ? " and cannot be negative" : "");
 	return 0;

@@ -340,7 +340,7 @@ static int untag_digests_wait(struct removal *x, struct image_rec *i, const char
 	return 0;
 }
 
-static int remove_by_name_wait(struct removal *x, struct image_rec *i, struct name_rec *n, struct err *e)
+static int remove_by_name_wait(struct removal *x, struct image_rec *i, struct name_rec *n, const char *given, struct err *e)
 {
 	struct ref r;
 	const struct image_use *u;
@@ -351,7 +351,7 @@ static int remove_by_name_wait(struct removal *x, struct image_rec *i, struct na
 		return err_nomem(e);
 	if (!x->how->force && is_single(i, x->owner, x->a) && (u = used(x, i->id, false)))
 		return err_set(e, EBUSY, "conflict: unable to remove repository reference \"%s\" (must force) - container %.12s is using its referenced image %.12s",
-			       ref_familiar(&r, x->a), u->container_id, i->id + 7);
+			       given, u->container_id, i->id + 7);
 	bool was_digest = n->is_digest;
 	int k = untag_wait(x, n, e);
 	if (k < 0 || (!was_digest && (k = untag_digests_wait(x, i, repo, e)) < 0))
@@ -396,7 +396,7 @@ int image_remove_wait(struct image_store *s, enum image_owner o, const char *nam
 	struct image_rec *i = image_find(s, o, name, a, &by, &why);
 	if (!i)
 		return err_set(e, why.code, "%s", why.text);
-	int r = by ? remove_by_name_wait(&x, i, by, e) : remove_by_id_wait(&x, i, e);
+	int r = by ? remove_by_name_wait(&x, i, by, name, e) : remove_by_id_wait(&x, i, e);
 	if (r >= 0)
 		r = give_result(&x, ret, ret_n, e);
 	vec_release(&x.done);

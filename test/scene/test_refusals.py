@@ -149,7 +149,7 @@ HOSTS = [
     ({"CapAdd": ["FOO"]}, 400, 'invalid CapAdd: unknown capability: "CAP_FOO"'),
     ({"CapDrop": ["FOO"]}, 400, 'invalid CapDrop: unknown capability: "CAP_FOO"'),
     ({"RestartPolicy": {"Name": "foo"}}, 400,
-     "invalid restart policy: unknown policy 'foo'; use one of 'always', 'no', 'on-failure', or 'unless-stopped'"),
+     "invalid restart policy: unknown policy 'foo'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"),
     ({"RestartPolicy": {"Name": "always"}, "AutoRemove": True}, 400, "can't create 'AutoRemove' container with restart policy"),
     ({"PortBindings": {"x/tcp": []}}, 400, 'invalid port specification: "x/tcp"'),
     ({"LogConfig": {"Type": "foo"}}, 400, "logger: no log driver named 'foo' is registered"),
