@@ -113,3 +113,33 @@ TEST(bzip2_and_xz_are_known_by_name_only)
 	CHECK_INT(inflate_new(COMPRESSION_XZ, &x), -ENOTSUP);
 	CHECK_STR(compression_name(COMPRESSION_BZIP2), "bzip2");
 }
+
+/* Found by the fuzzer: isa-l refuses the reference before the start, and by then has counted its input below zero. */
+TEST(a_broken_gzip_stream_leaves_the_input_in_its_bounds)
+{
+	static const unsigned char bad[] = {
+		0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xcb, 0xa2, 0x48, 0xcd, 0xc9, 0xc9, 0xe7, 2, 0, 0x20, 0x30, 0x3a, 0x36, 6, 0, 0, 0,
+	};
+	AUTO(inflate) struct inflate *x = NULL;
+	char out[256];
+	struct slice in = slice_n(bad, sizeof bad);
+	CHECK_INT(inflate_new(COMPRESSION_GZIP, &x), 0);
+	CHECK_INT(inflate_step(x, &in, out, sizeof out), -EBADMSG);
+	CHECK(in.len <= sizeof bad);
+	CHECK(in.ptr >= (const char *)bad && in.ptr + in.len <= (const char *)bad + sizeof bad);
+}
+
+/* A header with a name and a comment, as `gzip FILE` and others write it. */
+TEST(a_gzip_header_with_a_name_may_come_in_any_pieces)
+{
+	static const unsigned char named[] = {
+		0x1f, 0x8b, 8, 0x18, 0, 0, 0, 0, 0, 3, 'n', 'a', 'm', 'e', 0, 'w', 'h', 'y', 0,
+		1, 2, 0, 0xfd, 0xff, 'o', 'k', 0x47, 0xdd, 0xdc, 0x79, 2, 0, 0, 0,
+	};
+	for (size_t piece = 1; piece <= sizeof named; piece++) {
+		AUTO(buf) struct buf out = BUF_INIT(100);
+		bool whole = false;
+		CHECK_INT(unsqueeze(COMPRESSION_GZIP, slice_n(named, sizeof named), piece, &out, &whole), 0);
+		CHECK(whole && slice_is(buf_slice(&out), "ok"));
+	}
+}

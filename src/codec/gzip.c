@@ -69,12 +69,15 @@ static ssize_t gunzip_step(void *arg, struct slice *in, void *out, size_t n, boo
 		x->s.next_out = (uint8_t *)out + got;
 		x->s.avail_out = (uint32_t)(n - got);
 		int r = isal_inflate(&x->s);
+		/* After an error, avail_in may have gone below zero: nothing it says is used. */
+		if (r != ISAL_DECOMP_OK && r != ISAL_END_INPUT && r != ISAL_OUT_OVERFLOW)
+			return -EBADMSG;
+		if (x->s.avail_in > feed || x->s.avail_out > n - got)
+			return -EBADMSG;
 		size_t used = feed - x->s.avail_in, made = n - got - x->s.avail_out;
 		in->ptr += used;
 		in->len -= used;
 		got += made;
-		if (r != ISAL_DECOMP_OK && r != ISAL_END_INPUT && r != ISAL_OUT_OVERFLOW)
-			return -EBADMSG;
 		if (x->s.block_state == ISAL_BLOCK_FINISH) {
 			x->in_member = false;
 			*is_whole = true;
