@@ -181,6 +181,12 @@ class Engine:
         sh(os.path.join(TOP, "tools/base-image"), "--load", name, env=e, timeout=300)
 
 
+def mounts(own):
+    """Lines of mountinfo, without those of other instances: what lies in /tmp or /run/coracle and not below `own`."""
+    with open("/proc/self/mountinfo") as f:
+        return [m for m in f if own in m or not ("/tmp/" in m or "/run/coracle" in m)]
+
+
 def processes(needle):
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):

@@ -13,17 +13,14 @@ import time
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from coracle_test import mounts  # noqa: E402
 from harness import RUNTIME, Failed, Shim, read_frames, wait_for  # noqa: E402
-
-
-def mounts():
-    return len(open("/proc/self/mountinfo").readlines())
 
 
 @pytest.fixture
 def make(tmp_path_factory):
     path = str(tmp_path_factory.mktemp("s"))
-    made, before = [], mounts()
+    made, before = [], mounts(path)
 
     def new(args, name=None, **more):
         s = Shim(path, name or "c%d" % len(made), args, **more)
@@ -37,7 +34,7 @@ def make(tmp_path_factory):
             log = ""
         s.kill()
         assert log == "", log
-    assert mounts() == before
+    assert mounts(path) == before
     shutil.rmtree(path)
     for d in glob.glob("/sys/fs/cgroup/*/coracle-test-shim") + glob.glob("/sys/fs/cgroup/coracle-test-shim"):
         assert not [x for x in os.listdir(d) if os.path.isdir(d + "/" + x)], d
@@ -437,10 +434,10 @@ def test_exit_without_an_engine_cleans_up(make):
 def test_killed_shim_leaves_no_mount_and_force_delete_cleans(make):
     s = make(["/bin/sleep", "1000"])
     pid = s.call("start")["pid"]
-    before = mounts()
+    before = mounts(s.bundle)
     s.p.kill()
     s.p.wait()
-    assert mounts() == before
+    assert mounts(s.bundle) == before
     subprocess.run([RUNTIME, "--root", s.state_root, "delete", "--force", "c0"], check=True)
     wait_for(lambda: not os.path.exists("/proc/%d" % pid) or open("/proc/%d/stat" % pid).read().split(")")[1].split()[0] == "Z")
     assert not os.path.exists(s.state_root + "/c0")

@@ -12,6 +12,7 @@ import threading
 import time
 
 import pytest
+from coracle_test import mounts
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RUNTIME = os.environ.get("CORACLE_RUNTIME", os.path.join(ROOT, "build/bin/coracle-runtime"))
@@ -105,9 +106,9 @@ def d(tmp_path):
             p = os.path.join(self.path, name)
             os.makedirs(p, exist_ok=True)
             return p
-    mounts = open("/proc/self/mountinfo").read()
+    before = mounts(str(tmp_path))
     yield X()
-    assert open("/proc/self/mountinfo").read() == mounts
+    assert mounts(str(tmp_path)) == before
 
 
 CAP = struct.pack("<5I", 0x02000001, 0x2000, 0, 0, 0)
