@@ -515,14 +515,15 @@ int lifecycle_remove_wait(struct container *c, bool force, bool volumes, struct 
 	exec_container_removed(c);
 	attach_drop_all(c);
 	char *dirs[] = { (char *)container_dir(c, &a), (char *)container_bundle(c, &a) };
+	/* who waits for the removal finds its volumes gone */
+	if (volumes)
+		remove_volumes_wait(c);
 	container_event(c, "destroy", NULL, 0);
 	container_drop(c->engine, c);
 	fmutex_unlock(&c->op);
 	/* what is left is nobody's: a crash here is swept at the next start */
 	if (job_wait(remove_dirs, dirs) < 0)
 		log_warn("container folder stayed behind", "dir=%s", dirs[0]);
-	if (volumes)
-		remove_volumes_wait(c);
 	return 0;
 }
 

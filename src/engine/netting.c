@@ -310,7 +310,7 @@ static bool on_user_network(struct container *c)
 	return false;
 }
 
-/* --link other[:alias] becomes lines of hosts, as "alias:address". */
+/* --link other[:alias] becomes a line of hosts, as "alias hostname name:address". */
 static int add_links(struct container *c, struct arena *a, const char ***extra, uint32_t *n, struct err *e)
 {
 	for (uint32_t i = 0; i < c->host->n_links; i++) {
@@ -327,11 +327,12 @@ static int add_links(struct container *c, struct arena *a, const char ***extra, 
 		const struct net_endpoint *ep = net_endpoint_next(c->engine->config.net, o->id, NULL, &pos);
 		if (!container_is_alive(o) || !ep || !*ep->ipv4)
 			BAD("Cannot link to a non running container: /%s AS /%s/%.*s", o->name, c->name, SLICE_FMT(has_alias ? alias : name));
-		const char *names[] = { has_alias ? arena_dup(a, alias) : o->name, o->name };
-		for (int k = 0; k < 2; k++)
-			if (!k || strcmp(names[0], names[1]))
-				if (strings_push(a, extra, n, arena_fmt(a, "%s:%s", names[k], ep->ipv4)) < 0)
-					return err_nomem(e);
+		const char *as = has_alias ? arena_dup(a, alias) : o->name, *host = str_or(o->config->hostname, "");
+		if (!as)
+			return err_nomem(e);
+		bool same = !strcmp(as, o->name);
+		if (strings_push(a, extra, n, arena_fmt(a, "%s %s%s%s:%s", as, host, same ? "" : " ", same ? "" : o->name, ep->ipv4)) < 0)
+			return err_nomem(e);
 	}
 	return 0;
 }
@@ -390,10 +391,7 @@ int netting_files_wait(struct container *c, struct err *e)
 	if (r == 0)
 		r = file_put(dir, "resolv.conf", buf_slice(&text), e);
 	buf_reset(&text);
-	if (c->config->domainname && *c->config->domainname)
-		buf_addf(&text, "%s.%s\n", str_or(c->config->hostname, ""), c->config->domainname);
-	else
-		buf_addf(&text, "%s\n", str_or(c->config->hostname, ""));
+	buf_addf(&text, "%s\n", str_or(c->config->hostname, ""));
 	return r == 0 ? file_put(dir, "hostname", buf_slice(&text), e) : r;
 }
 

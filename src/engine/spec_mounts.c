@@ -108,10 +108,7 @@ static int system_mounts(struct spec_build *b, struct err *e)
 	r = r ? r : MOUNT("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5");
 	r = r ? r : MOUNT("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", ro);
 	r = r ? r : MOUNT("/sys/fs/cgroup", "cgroup", "cgroup", cg, "nosuid", "noexec", "nodev");
-	if (r == 0 && str_is(h->ipc_mode, "host"))
-		r = MOUNT("/dev/mqueue", "bind", "/dev/mqueue", "rbind", "rprivate");
-	else if (r == 0)
-		r = MOUNT("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev");
+	r = r ? r : MOUNT("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev");
 	return r ? r : shm(b, e);
 }
 
