@@ -7,7 +7,7 @@
 #pragma once
 #include "base/arena.h"
 #include "base/err.h"
-#include "cli/ignore.h"
+#include "codec/ignore.h"
 #include "io/stream.h"
 
 struct pack;

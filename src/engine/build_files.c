@@ -14,6 +14,7 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "codec/compress.h"
+#include "codec/ignore.h"
 #include "engine/feed.h"
 
 int building_context_wait(struct engine_building *b, struct err *e)
@@ -35,6 +36,42 @@ static int open_in_context(struct engine_building *b, const char *path, uint64_t
 	return fd < 0 ? fd : fstat(fd, st) < 0 ? -errno : take_fd(&fd);
 }
 
+static int remove_from_context(struct engine_building *b, const char *name)
+{
+	struct stat st;
+	const char *base = path_base(name);
+	AUTO(free) char *folder = strndup(name, (size_t)(base - name));
+	if (!folder)
+		return -ENOMEM;
+	AUTO(close) int dir = open_in_context(b, *folder ? folder : ".", O_PATH | O_DIRECTORY, &st);
+	return dir < 0 ? dir : unlinkat(dir, base, 0) < 0 ? -errno : 0;
+}
+
+/* The client sends the Dockerfile and .dockerignore also when they are ignored: COPY must not see them then. */
+static int forget_ignored(struct engine_building *b, const char *dockerfile, struct err *e)
+{
+	const char *names[] = { dockerfile, ".dockerignore" };
+	struct ignore ignored;
+	struct stat st;
+	AUTO(close) int fd = open_in_context(b, ".dockerignore", O_RDONLY | O_NONBLOCK, &st);
+	if (fd < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	AUTO(buf) struct buf text = BUF_INIT(1 << 20);
+	int r = fd_slurp(fd, &text);
+	if (r < 0)
+		return err_sys(e, r, "read .dockerignore");
+	r = ignore_parse(&b->a, buf_slice(&text), &ignored, e);
+	for (int i = 0; r == 0 && i < 2; i++) {
+		AUTO(free) char *clean = malloc(strlen(names[i]) + 2);
+		if (!clean)
+			return err_nomem(e);
+		path_clean(clean, names[i]);
+		r = ignore_matches(&ignored, clean) ? remove_from_context(b, clean) : 0;
+		r = r < 0 && r != -ENOENT ? err_sys(e, r, "remove the ignored %s", clean) : 0;
+	}
+	return r;
+}
+
 int building_dockerfile(struct engine_building *b, struct slice *ret, struct err *e)
 {
 	const char *name = str_or(b->how->dockerfile, "Dockerfile");
@@ -52,7 +89,7 @@ int building_dockerfile(struct engine_building *b, struct slice *ret, struct err
 	if (!copy)
 		return err_nomem(e);
 	*ret = slice_n(copy, text.len);
-	return 0;
+	return forget_ignored(b, name, e);
 }
 
 /* --- a new layer over a parent ---------------------------------------------------- */

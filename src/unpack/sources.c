@@ -87,8 +87,8 @@ static int one(struct search *s, const char *pattern, struct err *e)
 	int r = add(s, rel, e);
 	if (r != -ENOENT)
 		return r;
-	return err_set(e, ENOENT, "%sstat %s: file does not exist",
-		       s->u->job->source && s->u->job->source->dir ? "file not found in build context or excluded by .dockerignore: " : "", rel);
+	const struct unpack_root *from = s->u->job->source ? s->u->job->source : &s->u->job->target;
+	return err_set(e, ENOENT, "%sstat %s: file does not exist", from->dir ? "file not found in build context or excluded by .dockerignore: " : "", rel);
 }
 
 int unpack_sources_find(struct unpack *u, struct sources *ret, struct err *e)

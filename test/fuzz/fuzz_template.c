@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A --format template, run on a container's description; and the same bytes as .dockerignore, port and mount. */
 #include "base/auto.h"
-#include "cli/ignore.h"
+#include "codec/ignore.h"
 #include "cli/mount.h"
 #include "cli/ports.h"
 #include "cli/template.h"

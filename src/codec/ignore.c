@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* .dockerignore. See ignore.h. */
-#include "cli/ignore.h"
+#include "codec/ignore.h"
 #include <errno.h>
 #include "base/path.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* .dockerignore patterns. */
 #include "base/test.h"
-#include "cli/ignore.h"
+#include "codec/ignore.h"
 
 static bool out(const char *patterns, const char *path)
 {
