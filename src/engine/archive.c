@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "codec/compress.h"
+#include "engine/feed.h"
 #include "engine/jobs.h"
 
 struct tar_job {
@@ -153,50 +153,7 @@ int container_export_wait(struct engine *eng, const char *name, struct tar_job *
 	return r;
 }
 
-/* --- in: any compression becomes a plain tar on the job's standard input */
-int tar_feed_wait(struct stream *from, struct stream *to, struct err *e)
-{
-	enum { N = 64 * 1024 };
-	AUTO(inflate) struct inflate *x = NULL;
-	AUTO(free) char *in = malloc(N);
-	AUTO(free) char *out = malloc(N);
-	size_t have = 0;
-	bool end = false;
-	if (!in || !out)
-		return -ENOMEM;
-	while (have < COMPRESSION_MAGIC_BYTES && !end) {
-		ssize_t n = stream_read_wait(from, in + have, N - have);
-		if (n < 0)
-			return (int)n;
-		end = n == 0;
-		have += (size_t)n;
-	}
-	enum compression kind = compression_detect(slice_n(in, have));
-	int r = inflate_new(kind, &x);
-	if (r < 0)
-		return r == -ENOTSUP ? err_set(e, EINVAL, "archives compressed with %s cannot be read here", compression_name(kind)) : r;
-	for (;;) {
-		struct slice rest = slice_n(in, have);
-		ssize_t n;
-		do {
-			n = inflate_step(x, &rest, out, N);
-			if (n < 0)
-				return err_set(e, EINVAL, "the archive's compression is broken");
-			r = n ? stream_write_wait(to, out, (size_t)n) : 0;
-			if (r < 0)
-				return r;
-		} while (n || rest.len);
-		if (end)
-			return inflate_is_whole(x) || !have ? 0 : err_set(e, EINVAL, "unexpected EOF");
-		n = stream_read_wait(from, in, N);
-		if (n < 0)
-			return (int)n;
-		if (n == 0)
-			return inflate_is_whole(x) ? 0 : err_set(e, EINVAL, "unexpected EOF");
-		have = (size_t)n;
-	}
-}
-
+/* --- in */
 static bool is_read_only(const struct container *c, const char *path, struct err *e)
 {
 	const struct mount_point *best = NULL;
@@ -220,7 +177,7 @@ int container_archive_put_wait(struct engine *eng, const char *name, const char 
 			       struct err *e)
 {
 	AUTO(container) struct container *c = NULL;
-	int r = container_find(eng, name, &c, e), ends[2];
+	int r = container_find(eng, name, &c, e);
 	if (r < 0)
 		return r;
 	if (is_read_only(c, path, e))
@@ -233,34 +190,10 @@ int container_archive_put_wait(struct engine *eng, const char *name, const char 
 	r = jobs_root(c, true, &a, &job.target, e);
 	if (r < 0)
 		return r;
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return err_sys(e, errno, "making a pipe");
-	struct stream *to = NULL;
-	struct job_proc *p = NULL;
-	r = stream_from_fd(eng->loop, ends[1], &to);
-	if (r < 0)
-		close(ends[1]);
-	else
-		r = jobs_start(eng, &job, ends[0], -1, &p, e);
-	close(ends[0]);
-	if (r < 0) {
-		stream_close(to);
-		return e && e->code ? r : err_sys(e, r, "starting a job");
-	}
-	struct err feed_e = { 0 };
-	int fed = tar_feed_wait(tar, to, &feed_e);
-	stream_close(to);
-	struct unpack_report rep = { 0 };
-	bool done = false;
-	while ((r = jobs_next_wait(p, &a, &rep, e)) > 0 && !(done = rep.done))
-		;
-	jobs_end_wait(p, r < 0 || fed < 0);
-	if (r >= 0 && fed < 0 && fed != -EPIPE && fed != -ECONNRESET)
-		r = feed_e.code ? err_set(e, EINVAL, "%s", feed_e.text) : err_sys(e, fed, "reading the archive");
+	struct unpack_report rep;
+	r = feed_job_wait(eng, &job, tar, &a, &rep, e);
 	if (r < 0)
 		return r == -ENOENT ? err_set(e, ENOENT, "Could not find the file %s in container %s", path, name) : r;
-	if (!done)
-		return err_set(e, EIO, "the job on the container's files ended without a report");
 	container_event(c, "extract-to-dir", NULL, 0);
 	return 0;
 }

@@ -7,122 +7,85 @@
 #include "base/fd.h"
 #include "codec/compress.h"
 
-enum { CHUNK = 64 * 1024 };
-
-struct feed {
-	struct stream *in, *out;
-	char raw[CHUNK], plain[CHUNK];
-};
-
-/* Reads until n bytes or the end; how many. */
-static ssize_t read_up_to(struct stream *s, char *p, size_t n)
+/* Copies from's plain bytes to `to`. -errno; e is filled where the archive is to blame. */
+static int feed_wait(struct stream *from, struct stream *to, struct err *e)
 {
-	size_t got = 0;
-	while (got < n) {
-		ssize_t r = stream_read_wait(s, p + got, n - got);
-		if (r < 0)
-			return r;
-		if (r == 0)
-			break;
-		got += (size_t)r;
-	}
-	return (ssize_t)got;
-}
-
-static int pass(struct feed *f, const void *p, size_t n, struct err *e)
-{
-	int r = n ? stream_write_wait(f->out, p, n) : 0;
-	return r < 0 ? err_sys(e, r, "pass the archive on") : 0;
-}
-
-static int inflate_all(struct feed *f, enum compression kind, size_t have, struct err *e)
-{
+	enum { N = 64 * 1024 };
 	AUTO(inflate) struct inflate *x = NULL;
+	AUTO(free) char *in = malloc(N);
+	AUTO(free) char *out = malloc(N);
+	size_t have = 0;
+	bool end = false;
+	if (!in || !out)
+		return -ENOMEM;
+	while (have < COMPRESSION_MAGIC_BYTES && !end) {
+		ssize_t n = stream_read_wait(from, in + have, N - have);
+		if (n < 0)
+			return (int)n;
+		end = n == 0;
+		have += (size_t)n;
+	}
+	enum compression kind = compression_detect(slice_n(in, have));
 	int r = inflate_new(kind, &x);
-	if (r == -ENOTSUP)
-		return err_set(e, EOPNOTSUPP, "the archive is compressed with %s, which is not supported here: use gzip, zstd or none", compression_name(kind));
 	if (r < 0)
-		return err_nomem(e);
+		return r == -ENOTSUP ? err_set(e, EINVAL, "archives compressed with %s cannot be read here", compression_name(kind)) : r;
 	for (;;) {
-		struct slice in = slice_n(f->raw, have);
+		struct slice rest = slice_n(in, have);
 		ssize_t n;
 		do {
-			n = inflate_step(x, &in, f->plain, CHUNK);
+			n = inflate_step(x, &rest, out, N);
 			if (n < 0)
-				return err_set(e, EBADMSG, "the archive's %s data is damaged", compression_name(kind));
-			if ((r = pass(f, f->plain, (size_t)n, e)) < 0)
+				return err_set(e, EINVAL, "the archive's compression is broken");
+			r = n ? stream_write_wait(to, out, (size_t)n) : 0;
+			if (r < 0)
 				return r;
-		} while (in.len || n > 0);
-		ssize_t got = stream_read_wait(f->in, f->raw, CHUNK);
-		if (got < 0)
-			return err_sys(e, (int)got, "read the archive");
-		if (got == 0)
-			return inflate_is_whole(x) ? 0 : err_set(e, EBADMSG, "the archive ends too early: unexpected EOF");
-		have = (size_t)got;
+		} while (n || rest.len);
+		if (end)
+			return inflate_is_whole(x) || !have ? 0 : err_set(e, EINVAL, "unexpected EOF");
+		n = stream_read_wait(from, in, N);
+		if (n < 0)
+			return (int)n;
+		if (n == 0)
+			return inflate_is_whole(x) ? 0 : err_set(e, EINVAL, "unexpected EOF");
+		have = (size_t)n;
 	}
 }
 
-static int copy_all(struct feed *f, size_t have, struct err *e)
+/* The process with one end of a pipe as its input; the other end as a stream. */
+static int start(struct engine *eng, const struct unpack_job *job, struct job_proc **ret, struct stream **ret_to, struct err *e)
 {
-	while (have) {
-		int r = pass(f, f->raw, have, e);
-		if (r < 0)
-			return r;
-		ssize_t got = stream_read_wait(f->in, f->raw, CHUNK);
-		if (got < 0)
-			return err_sys(e, (int)got, "read the archive");
-		have = (size_t)got;
-	}
-	return 0;
-}
-
-int feed_wait(struct stream *in, int fd, struct err *e)
-{
-	struct feed *f = malloc(sizeof *f);
-	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3), r = f ? own < 0 ? -errno : 0 : -ENOMEM;
-	if (r == 0)
-		r = stream_from_fd(fiber_loop(fiber_self()), own, &f->out);
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_sys(e, errno, "make a pipe for an archive");
+	AUTO(close) int from = ends[0];
+	int r = stream_from_fd(engine_loop(eng), ends[1], ret_to);
 	if (r < 0) {
-		auto_close(&own);
-		free(f);
-		return err_sys(e, r, "pass an archive on");
+		close(ends[1]);
+		return err_sys(e, r, "make a pipe for an archive");
 	}
-	f->in = in;
-	ssize_t have = read_up_to(in, f->raw, COMPRESSION_MAGIC_BYTES);
-	if (have < 0) {
-		r = err_sys(e, (int)have, "read the archive");
-	} else {
-		enum compression kind = compression_detect(slice_n(f->raw, (size_t)have));
-		r = kind == COMPRESSION_NONE ? copy_all(f, (size_t)have, e) : inflate_all(f, kind, (size_t)have, e);
-	}
-	stream_close(f->out);
-	free(f);
+	r = jobs_start(eng, job, from, -1, ret, e);
+	if (r < 0)
+		stream_close(*ret_to);
 	return r;
 }
 
 int feed_job_wait(struct engine *eng, const struct unpack_job *job, struct stream *in, struct arena *a, struct unpack_report *ret, struct err *e)
 {
 	struct job_proc *p;
-	struct err feeding = { 0 };
-	int ends[2];
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return err_sys(e, errno, "make a pipe for an archive");
-	int r = jobs_start(eng, job, ends[0], -1, &p, e);
-	close(ends[0]);
-	if (r < 0) {
-		close(ends[1]);
+	struct stream *to;
+	struct err blame = { 0 };
+	int r = start(eng, job, &p, &to, e);
+	if (r < 0)
 		return r;
-	}
-	int fed = feed_wait(in, ends[1], &feeding);
-	close(ends[1]);
-	if (fed < 0 && feeding.code != EPIPE) {
-		jobs_end_wait(p, true);
-		if (e)
-			*e = feeding;
-		return fed;
-	}
-	while ((r = jobs_next_wait(p, a, ret, e)) > 0)
+	int fed = feed_wait(in, to, &blame);
+	stream_close(to);
+	*ret = (struct unpack_report){ 0 };
+	while ((r = jobs_next_wait(p, a, ret, e)) > 0 && !ret->done)
 		;
-	jobs_end_wait(p, r < 0);
-	return r;
+	jobs_end_wait(p, r < 0 || fed < 0);
+	if (r < 0)
+		return r;
+	if (fed < 0 && fed != -EPIPE && fed != -ECONNRESET)
+		return blame.code ? err_set(e, EINVAL, "%s", blame.text) : err_sys(e, fed, "read the archive");
+	return ret->done ? 0 : err_set(e, EIO, "the job on the files of an archive ended without a report");
 }

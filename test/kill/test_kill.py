@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from coracle_test import processes, wait_until
+from coracle_test import BIN, Engine, processes, wait_until
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "10"))
 
@@ -91,3 +91,19 @@ def test_a_killed_shim_leaves_nothing_mounted(own_engine):
         os.kill(int(shim), signal.SIGKILL)
         wait_until(lambda: e.docker("inspect", "-f", "{{.State.Running}}", f"s{i}").stdout.strip() == "false", 10)
         e.docker("rm", "-f", f"s{i}")
+
+
+def test_an_unpack_job_that_dies_silently_fails_the_build(tmp_path):
+    """A killed job leaves no last report: what it should have unpacked must not count as done."""
+    fake = tmp_path / "coracle-runtime"
+    fake.write_text(f'#!/bin/sh\n[ "$1" != unpack ] || {{ cat >/dev/null; exit 0; }}\nexec {BIN}/coracle-runtime "$@"\n')
+    fake.chmod(0o755)
+    (tmp_path / "ctx").mkdir()
+    (tmp_path / "ctx/Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    e = Engine(flags=["--runtime-path", str(fake)]).start()
+    try:
+        r = e.docker("build", str(tmp_path / "ctx"), check=False)
+        assert r.returncode == 1 and "ended without a report" in r.stderr, r.stderr
+    finally:
+        left = e.stop()
+    assert not left, left
