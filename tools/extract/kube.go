@@ -9,10 +9,30 @@ import (
 	"reflect"
 	"strings"
 
+	admission "k8s.io/api/admission/v1"
+	apidiscovery "k8s.io/api/apidiscovery/v2"
 	apps "k8s.io/api/apps/v1"
+	authentication "k8s.io/api/authentication/v1"
+	authorization "k8s.io/api/authorization/v1"
+	autoscaling1 "k8s.io/api/autoscaling/v1"
+	autoscaling2 "k8s.io/api/autoscaling/v2"
+	batch "k8s.io/api/batch/v1"
+	certificates "k8s.io/api/certificates/v1"
+	coordination "k8s.io/api/coordination/v1"
 	core "k8s.io/api/core/v1"
+	discovery "k8s.io/api/discovery/v1"
+	events "k8s.io/api/events/v1"
+	networking "k8s.io/api/networking/v1"
+	node "k8s.io/api/node/v1"
+	policy "k8s.io/api/policy/v1"
+	rbac "k8s.io/api/rbac/v1"
+	scheduling "k8s.io/api/scheduling/v1"
+	storage "k8s.io/api/storage/v1"
+	apiext "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	version "k8s.io/apimachinery/pkg/version"
 	_ "k8s.io/client-go/applyconfigurations/meta/v1"
+	clientcmd "k8s.io/client-go/tools/clientcmd/api/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -21,12 +41,132 @@ func kubeDomain() *domain {
 	return &domain{
 		name:  "kube",
 		lists: applySchema(),
+		cut: map[string]string{
+			// a value, or one of two forms: their Go types write themselves
+			"v1.JSON": "json", "v1.JSONSchemaPropsOrBool": "json", "v1.JSONSchemaPropsOrArray": "json",
+			"v1.JSONSchemaPropsOrStringArray": "json", "runtime.RawExtension": "rawextension",
+			"runtime.Object": "json",
+		},
 		roots: []root{
-			{"meta_v1", "", meta.Status{}},
-			{"core_v1", "", core.Pod{}},
-			{"core_v1", "", core.PodList{}},
-			{"apps_v1", "", apps.Deployment{}},
-			{"apps_v1", "", apps.DeploymentList{}},
+			{"", "", core.Pod{}},
+			{"", "", core.PodList{}},
+			{"", "", core.PodTemplate{}},
+			{"", "", core.PodTemplateList{}},
+			{"", "", core.ReplicationController{}},
+			{"", "", core.ReplicationControllerList{}},
+			{"", "", core.Service{}},
+			{"", "", core.ServiceList{}},
+			{"", "", core.Endpoints{}},
+			{"", "", core.EndpointsList{}},
+			{"", "", core.Secret{}},
+			{"", "", core.SecretList{}},
+			{"", "", core.ConfigMap{}},
+			{"", "", core.ConfigMapList{}},
+			{"", "", core.Namespace{}},
+			{"", "", core.NamespaceList{}},
+			{"", "", core.Node{}},
+			{"", "", core.NodeList{}},
+			{"", "", core.Event{}},
+			{"", "", core.EventList{}},
+			{"", "", core.ServiceAccount{}},
+			{"", "", core.ServiceAccountList{}},
+			{"", "", core.PersistentVolume{}},
+			{"", "", core.PersistentVolumeList{}},
+			{"", "", core.PersistentVolumeClaim{}},
+			{"", "", core.PersistentVolumeClaimList{}},
+			{"", "", core.ResourceQuota{}},
+			{"", "", core.ResourceQuotaList{}},
+			{"", "", core.LimitRange{}},
+			{"", "", core.LimitRangeList{}},
+			{"", "", core.ComponentStatus{}},
+			{"", "", core.ComponentStatusList{}},
+			{"", "", core.Binding{}},
+			{"", "", core.PodLogOptions{}},
+			{"", "", core.PodExecOptions{}},
+			{"", "", core.PodAttachOptions{}},
+			{"", "", core.PodPortForwardOptions{}},
+			{"", "", core.PodProxyOptions{}},
+			{"", "", core.ServiceProxyOptions{}},
+			{"", "", core.NodeProxyOptions{}},
+			{"", "", core.SerializedReference{}},
+			{"", "", core.RangeAllocation{}},
+			{"", "", apps.Deployment{}},
+			{"", "", apps.DeploymentList{}},
+			{"", "", apps.ReplicaSet{}},
+			{"", "", apps.ReplicaSetList{}},
+			{"", "", apps.StatefulSet{}},
+			{"", "", apps.StatefulSetList{}},
+			{"", "", apps.DaemonSet{}},
+			{"", "", apps.DaemonSetList{}},
+			{"", "", apps.ControllerRevision{}},
+			{"", "", apps.ControllerRevisionList{}},
+			{"", "", batch.Job{}},
+			{"", "", batch.JobList{}},
+			{"", "", batch.CronJob{}},
+			{"", "", batch.CronJobList{}},
+			{"", "", events.Event{}},
+			{"", "", events.EventList{}},
+			{"", "", discovery.EndpointSlice{}},
+			{"", "", discovery.EndpointSliceList{}},
+			{"", "", networking.Ingress{}},
+			{"", "", networking.IngressList{}},
+			{"", "", networking.IngressClass{}},
+			{"", "", networking.IngressClassList{}},
+			{"", "", storage.StorageClass{}},
+			{"", "", storage.StorageClassList{}},
+			{"", "", coordination.Lease{}},
+			{"", "", coordination.LeaseList{}},
+			{"", "", rbac.Role{}},
+			{"", "", rbac.RoleList{}},
+			{"", "", rbac.RoleBinding{}},
+			{"", "", rbac.RoleBindingList{}},
+			{"", "", rbac.ClusterRole{}},
+			{"", "", rbac.ClusterRoleList{}},
+			{"", "", rbac.ClusterRoleBinding{}},
+			{"", "", rbac.ClusterRoleBindingList{}},
+			{"", "", authorization.SubjectAccessReview{}},
+			{"", "", authorization.SelfSubjectAccessReview{}},
+			{"", "", authorization.LocalSubjectAccessReview{}},
+			{"", "", authorization.SelfSubjectRulesReview{}},
+			{"", "", authentication.TokenReview{}},
+			{"", "", authentication.TokenRequest{}},
+			{"", "", authentication.SelfSubjectReview{}},
+			{"", "", scheduling.PriorityClass{}},
+			{"", "", scheduling.PriorityClassList{}},
+			{"", "", policy.PodDisruptionBudget{}},
+			{"", "", policy.PodDisruptionBudgetList{}},
+			{"", "", policy.Eviction{}},
+			{"", "", autoscaling1.Scale{}},
+			{"", "", autoscaling2.HorizontalPodAutoscaler{}},
+			{"", "", autoscaling2.HorizontalPodAutoscalerList{}},
+			{"", "", autoscaling1.HorizontalPodAutoscaler{}},
+			{"", "", autoscaling1.HorizontalPodAutoscalerList{}},
+			{"", "", certificates.CertificateSigningRequest{}},
+			{"", "", certificates.CertificateSigningRequestList{}},
+			{"", "", node.RuntimeClass{}},
+			{"", "", node.RuntimeClassList{}},
+			{"", "", meta.Status{}},
+			{"", "", meta.APIGroup{}},
+			{"", "", meta.APIGroupList{}},
+			{"", "", meta.APIResourceList{}},
+			{"", "", meta.APIVersions{}},
+			{"", "", meta.DeleteOptions{}},
+			{"", "", meta.ListOptions{}},
+			{"", "", meta.GetOptions{}},
+			{"", "", meta.CreateOptions{}},
+			{"", "", meta.UpdateOptions{}},
+			{"", "", meta.PatchOptions{}},
+			{"", "", meta.Table{}},
+			{"", "", meta.PartialObjectMetadata{}},
+			{"", "", meta.PartialObjectMetadataList{}},
+			{"", "", meta.WatchEvent{}},
+			{"", "", meta.LabelSelector{}},
+			{"", "", apiext.CustomResourceDefinition{}},
+			{"", "", apiext.CustomResourceDefinitionList{}},
+			{"", "", apidiscovery.APIGroupDiscoveryList{}},
+			{"", "", version.Info{}},
+			{"", "", clientcmd.Config{}},
+			{"", "", admission.AdmissionReview{}},
 		},
 	}
 }

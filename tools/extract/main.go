@@ -42,6 +42,8 @@ type run struct {
 	queue []*kind
 }
 
+func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
 func short(t reflect.Type) string {
 	p := t.PkgPath()
 	return p[strings.LastIndex(p, "/")+1:] + "." + t.Name()
@@ -61,6 +63,15 @@ func (r *run) add(t reflect.Type, name, file string) *kind {
 		die("%v has no name", t)
 	}
 	name = strings.ToUpper(name[:1]) + name[1:]
+	if _, taken := r.names[name]; taken && strings.HasPrefix(t.PkgPath(), "k8s.io/") {
+		// the first comer keeps the short name: core's Event, then EventsEvent; HorizontalPodAutoscaler (v2), then AutoscalingV1…
+		v := strings.Split(t.PkgPath(), "/")
+		group, version := title(v[len(v)-2]), title(v[len(v)-1])
+		if _, taken = r.names[group+name]; taken || group == "Autoscaling" {
+			group += version
+		}
+		name = group + name
+	}
 	if other, ok := r.names[name]; ok {
 		die("%s: both %s.%s and %s.%s are called %s", r.d.name, other.PkgPath(), other.Name(), t.PkgPath(), t.Name(), name)
 	}
