@@ -1,7 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 # Documents for src/schema/kube_test.c (Kubernetes' own, from the Go module that publishes them) and go_test.c
 # (written by Go); and the interpreter's bench.
-KUBE_KINDS := core.v1.Pod apps.v1.Deployment core.v1.Status
+KUBE_KINDS := core.v1.Pod core.v1.PodTemplate core.v1.ReplicationController core.v1.Service core.v1.Endpoints core.v1.Secret \
+	core.v1.ConfigMap core.v1.Namespace core.v1.Node core.v1.Event core.v1.ServiceAccount core.v1.PersistentVolume \
+	core.v1.PersistentVolumeClaim core.v1.ResourceQuota core.v1.LimitRange core.v1.ComponentStatus core.v1.Binding \
+	core.v1.PodLogOptions core.v1.PodExecOptions core.v1.PodAttachOptions core.v1.PodPortForwardOptions \
+	core.v1.PodProxyOptions core.v1.ServiceProxyOptions core.v1.NodeProxyOptions core.v1.SerializedReference \
+	core.v1.RangeAllocation core.v1.Status core.v1.APIGroup core.v1.APIVersions core.v1.DeleteOptions core.v1.ListOptions \
+	core.v1.GetOptions core.v1.CreateOptions core.v1.UpdateOptions core.v1.PatchOptions apps.v1.Deployment \
+	apps.v1.ReplicaSet apps.v1.StatefulSet apps.v1.DaemonSet apps.v1.ControllerRevision batch.v1.Job batch.v1.CronJob \
+	events.k8s.io.v1.Event discovery.k8s.io.v1.EndpointSlice networking.k8s.io.v1.Ingress networking.k8s.io.v1.IngressClass \
+	storage.k8s.io.v1.StorageClass coordination.k8s.io.v1.Lease rbac.authorization.k8s.io.v1.Role \
+	rbac.authorization.k8s.io.v1.RoleBinding rbac.authorization.k8s.io.v1.ClusterRole \
+	rbac.authorization.k8s.io.v1.ClusterRoleBinding authorization.k8s.io.v1.SubjectAccessReview \
+	authorization.k8s.io.v1.SelfSubjectAccessReview authorization.k8s.io.v1.LocalSubjectAccessReview \
+	authorization.k8s.io.v1.SelfSubjectRulesReview authentication.k8s.io.v1.TokenReview \
+	authentication.k8s.io.v1.TokenRequest authentication.k8s.io.v1.SelfSubjectReview scheduling.k8s.io.v1.PriorityClass \
+	policy.v1.PodDisruptionBudget policy.v1.Eviction autoscaling.v1.Scale autoscaling.v1.HorizontalPodAutoscaler \
+	autoscaling.v2.HorizontalPodAutoscaler certificates.k8s.io.v1.CertificateSigningRequest node.k8s.io.v1.RuntimeClass \
+	apidiscovery.k8s.io.v2.APIGroupDiscovery admission.k8s.io.v1.AdmissionReview
 .PHONY: kube-testdata go-testdata bench-schema
 go-testdata: $(B)/go-testdata/.done
 $(B)/go-testdata/.done: tools/extract/go.mod tools/extract/oracle/main.go

@@ -84,6 +84,11 @@ static struct gen_type *made_up(struct gen *g, struct gen_field *of, const char 
 	struct gen_field *value = field_add(g, t, is_entry ? "value" : "items", where);
 	value->number = is_entry ? 2 : 1;
 	type_parse(g, value, type);
+	/* protobuf has no map of lists: the list is a message's only field there */
+	if (is_entry && value->shape == SCHEMA_LIST) {
+		value->number = 1;
+		value->outer = 2;
+	}
 	return t;
 }
 
