@@ -26,7 +26,7 @@ WERROR ?= $(if $(SAN),,-Werror)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla -Wno-unused-parameter -Wno-missing-field-initializers $(WERROR)
 CFLAGS_ALL := -std=gnu17 -O2 -g -fno-strict-aliasing -fstack-protector-strong -ffunction-sections -fdata-sections \
-	-D_GNU_SOURCE -Isrc -I$(B)/gen -include base/banned.h $(WARN) -MMD -MP
+	-D_GNU_SOURCE -Isrc -I$(B)/gen -I. -include base/banned.h $(WARN) -MMD -MP
 CFLAGS_HOST := $(CFLAGS_ALL) -fPIE $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined)) $(if $(FUZZ),-fsanitize=fuzzer-no-link) $(CFLAGS)
 CFLAGS_MUSL := $(CFLAGS_ALL) -fno-pie -DCORACLE_MUSL -idirafter /usr/include -idirafter /usr/include/$(shell gcc -print-multiarch) $(CFLAGS)
 LDFLAGS_HOST := -pie -Wl,--gc-sections,--as-needed,-z,relro,-z,now -rdynamic $(if $(SAN),-fsanitize=$(SAN))

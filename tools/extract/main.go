@@ -371,13 +371,16 @@ func main() {
 	if len(os.Args) < 2 {
 		die("usage: extract API-FOLDER [DOMAIN...]")
 	}
-	for _, d := range []*domain{ociDomain(), imageDomain(), dockerDomain(), kubeDomain()} {
+	for _, d := range []*domain{ociDomain(), imageDomain(), dockerDomain(), kubeDomain(), criDomain()} {
 		want := len(os.Args) == 2
 		for _, n := range os.Args[2:] {
 			want = want || n == d.name
 		}
 		if want {
 			extract(d, os.Args[1])
+			if d.name == "cri" {
+				writeCriEnums(os.Args[1])
+			}
 		}
 	}
 }
