@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "codec/base64.h"
+#include "schema/quantity.h"
 
 int dec_text(struct dec *d, const char **ret)
 {
@@ -170,13 +171,22 @@ static int is_number(char c)
 static int quantity(struct dec *d, const struct frame *fr, const char **ret)
 {
 	char c = json_peek(&d->in);
-	if (!is_number(c))
-		return text(d, fr, ret);
-	struct slice s;
-	if (json_number(&d->in, &s) < 0)
-		return dec_syntax(d);
-	*ret = arena_dup(d->a, s);
-	return *ret ? 0 : dec_no_room(d);
+	const char *t;
+	if (is_number(c)) {
+		struct slice s;
+		if (json_number(&d->in, &s) < 0)
+			return dec_syntax(d);
+		t = arena_dup(d->a, s);
+		if (!t)
+			return dec_no_room(d);
+	} else {
+		int r = text(d, fr, &t);
+		if (r < 0)
+			return r;
+	}
+	struct err why = { 0 };
+	*ret = quantity_canonical(d->a, t, &why);
+	return *ret ? 0 : err_set(d->e, why.code, "%s", why.text);
 }
 
 static int int_or_string(struct dec *d, const struct frame *fr, struct schema_int_or_string *ret)

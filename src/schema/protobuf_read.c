@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "codec/protobuf.h"
+#include "schema/quantity.h"
 #include "schema/schema_int.h"
 
 struct dec {
@@ -116,7 +117,12 @@ static int text_value(struct dec *d, const struct schema_field *f, struct slice 
 		return *ret ? 0 : no_room(d);
 	case SCHEMA_QUANTITY:
 		r = small(d, s, &m);
-		return r < 0 ? r : text(d, m.f[1].bytes, ret);
+		if (r == 0)
+			r = text(d, m.f[1].bytes, ret);
+		if (r < 0 || !**ret)
+			return r;
+		*ret = quantity_canonical(d->a, *ret, d->e);
+		return *ret ? 0 : d->e ? -d->e->code : -EINVAL;
 	default:
 		return text(d, s, ret);
 	}
