@@ -28,6 +28,8 @@ static const struct {
 	{ E2BIG, "E2BIG", 413, "RequestEntityTooLarge", 1 },
 	{ EMSGSIZE, "EMSGSIZE", 413, "RequestEntityTooLarge", 1 },
 	{ ENAMETOOLONG, "ENAMETOOLONG", 400, "BadRequest", 1 },
+	{ EDOM, "EDOM", 422, "Invalid", 1 },
+	{ EBADE, "EBADE", 422, "Invalid", 1 },
 	{ EKEYREJECTED, "EKEYREJECTED", 401, "Unauthorized", 1 },
 	{ EACCES, "EACCES", 403, "Forbidden", 126 },
 	{ EPERM, "EPERM", 403, "Forbidden", 126 },

@@ -7,6 +7,7 @@
 #include "base/auto.h"
 #include "base/map.h"
 #include "base/num.h"
+#include "schema/patch_int.h"
 #include "schema/tree_int.h"
 
 static bool key_is(const struct tree_member *m, const char *key, size_t n)
@@ -236,6 +237,16 @@ struct tree *tree_set(struct arena *a, struct tree *map, struct slice key, struc
 	struct tree_member *m = &map->members[map->n++];
 	map->room--;
 	*m = (struct tree_member){ key.ptr, key.len, value };
+	return &m->value;
+}
+
+struct tree *member_add(struct arena *a, struct tree *map, const struct tree_member *named, struct tree value)
+{
+	if (grow(a, map, sizeof(struct tree_member)) < 0)
+		return NULL;
+	struct tree_member *m = &map->members[map->n++];
+	map->room--;
+	*m = (struct tree_member){ named->key, named->key_len, value };
 	return &m->value;
 }
 
