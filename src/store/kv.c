@@ -16,7 +16,6 @@
  */
 #include "store/kv_int.h"
 
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +23,7 @@
 #include "base/auto.h"
 #include "base/list.h"
 #include "base/vec.h"
+#include "store/sqlite.h"
 
 struct kv_entry {
 	char *value;
@@ -56,33 +56,7 @@ struct kv {
 	struct err commit_err;            /* the running job's */
 };
 
-static int kv_errno(int rc)
-{
-	switch (rc & 0xff) {
-	case SQLITE_FULL:
-		return -ENOSPC;
-	case SQLITE_NOMEM:
-		return -ENOMEM;
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		return -EBUSY;
-	case SQLITE_READONLY:
-	case SQLITE_PERM:
-		return -EACCES;
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		return -EBADMSG;
-	case SQLITE_CANTOPEN:
-		return -ENOENT;
-	default:
-		return -EIO;
-	}
-}
-
-static int kv_fail(struct kv *kv, int rc, struct err *e, const char *what)
-{
-	return err_set(e, kv_errno(rc), "%s: %s", what, kv->db ? sqlite3_errmsg(kv->db) : sqlite3_errstr(rc));
-}
+static int kv_fail(struct kv *kv, int rc, struct err *e, const char *what) { return sqlite_fail(kv->db, rc, e, what); }
 
 static void kv_entry_free(struct kv_entry *x)
 {
@@ -169,11 +143,7 @@ static int kv_load(struct kv *kv, struct err *e)
 	return r;
 }
 
-static int kv_exec(struct kv *kv, const char *sql, struct err *e)
-{
-	int rc = sqlite3_exec(kv->db, sql, NULL, NULL, NULL);
-	return rc == SQLITE_OK ? 0 : kv_fail(kv, rc, e, sql);
-}
+static int kv_exec(struct kv *kv, const char *sql, struct err *e) { return sqlite_run(kv->db, sql, e); }
 
 static void kv_release(struct kv *kv)
 {

@@ -40,7 +40,7 @@ struct store_options {
 };
 /* Opens or makes the file and loads the index. Blocking: at start-up. */
 int store_open(struct loop *l, const struct store_options *o, struct store **ret, struct err *e);
-/* Waits for what is queued, then closes. Blocking. Watches end. */
+/* Waits for what is queued, then closes. Blocking: not while the loop runs (it runs it until then). Watches end. */
 void store_close(struct store *s);
 
 /* The newest revision that is durable and visible to reads; the oldest that reads and watches can still ask for. */
@@ -91,7 +91,8 @@ struct store_watch {
 	int64_t told;                  /* last revision told */
 	void (*event)(struct store_watch *w, struct store_object *now, struct store_object *prev);
 	void (*progress)(struct store_watch *w, int64_t revision);
-	void (*ended)(struct store_watch *w, int error);     /* the store closed or lost its history (-ESTALE) */
+	void (*ended)(struct store_watch *w, int error);     /* the store closed (-ESHUTDOWN) or lost its history (-ESTALE) */
+	struct store_catchup *catchup; /* the store's own: history that is still being told */
 };
 int store_watch(struct store *s, struct store_watch *w, const char *prefix, int64_t from_revision, struct err *e);
 void store_unwatch(struct store_watch *w);
