@@ -42,6 +42,9 @@ int kclient_get_wait(struct kclient *c, const struct kube_resource *r, const cha
 int kclient_list_wait(struct kclient *c, const struct kube_resource *r, const char *ns, const char *label_selector, const char *field_selector,
 	struct arena *a, void *ret_list, struct err *e);
 int kclient_create_wait(struct kclient *c, const struct kube_resource *r, const char *ns, const void *obj, struct arena *a, void *ret_obj, struct err *e);
+/* A subresource that is created: pods/binding, pods/eviction, serviceaccounts/token. obj and ret_obj are of its row's type. */
+int kclient_create_sub_wait(struct kclient *c, const struct kube_resource *r, const char *ns, const char *name, const char *sub, const void *obj,
+	struct arena *a, void *ret_obj, struct err *e);
 /* sub: NULL, "status", "scale" …; name and namespace come from obj's metadata. */
 int kclient_update_wait(struct kclient *c, const struct kube_resource *r, const char *sub, const void *obj, struct arena *a, void *ret_obj, struct err *e);
 enum kclient_patch { KPATCH_JSON, KPATCH_MERGE, KPATCH_STRATEGIC, KPATCH_APPLY };
@@ -80,7 +83,7 @@ struct informer_handler {
 };
 /*
  * One list-watch of a resource; the cache follows. Lists again after 410;
- * reconnects with back-off (0.1 s to 10 s). Memory: one kobject each.
+ * reconnects with back-off (0.1 s to 10 s). Memory: one kobject each, without managedFields.
  */
 int informer_new(struct kclient *c, const struct kube_resource *r, const char *ns, const char *label_selector, const char *field_selector, struct informer **ret,
 	struct err *e);
@@ -89,6 +92,7 @@ void informer_free(struct informer *i);
 void informer_add_handler(struct informer *i, struct informer_handler *h);
 void informer_remove_handler(struct informer_handler *h);
 bool informer_synced(const struct informer *i);
+const struct kube_resource *informer_resource(const struct informer *i);
 int informer_synced_wait(struct informer *i, int64_t timeout_ns);
 /* NULL when absent; the cache's own reference (ref it to keep it across a suspend). */
 struct kobject *informer_get(const struct informer *i, const char *ns, const char *name);
