@@ -183,7 +183,7 @@ static void pack_types(const enum nft_type *parts, uint32_t *type, uint32_t *len
 	*type = 0;
 	*len = 0;
 	for (; n < NFT_KEY_PARTS && parts[n]; n++) {
-		uint32_t one = parts[n] == NFT_TYPE_ADDR ? 4 : parts[n] == NFT_TYPE_PORT ? 2 : parts[n] == NFT_TYPE_PROTO ? 1 : 16;
+		uint32_t one = parts[n] == NFT_TYPE_ADDR || parts[n] == NFT_TYPE_MARK ? 4 : parts[n] == NFT_TYPE_PORT ? 2 : parts[n] == NFT_TYPE_PROTO ? 1 : 16;
 		*type = *type << 6 | parts[n];
 		*len += (one + 3) & ~3u;
 		if (n == 0 && !parts[1])

@@ -52,7 +52,7 @@ void nft_chain_add(struct nft_batch *b, enum nft_family f, const char *table, co
 void nft_chain_flush(struct nft_batch *b, enum nft_family f, const char *table, const char *chain);
 
 /* Data types as nft(8) numbers them, so that `nft list ruleset` prints what we made. */
-enum nft_type { NFT_TYPE_ADDR = 7, NFT_TYPE_PROTO = 12, NFT_TYPE_PORT = 13, NFT_TYPE_IFNAME = 41 };
+enum nft_type { NFT_TYPE_ADDR = 7, NFT_TYPE_PROTO = 12, NFT_TYPE_PORT = 13, NFT_TYPE_MARK = 19 /* 4 bytes, the host's order */, NFT_TYPE_IFNAME = 41 };
 enum { NFT_KEY_PARTS = 4 };
 struct nft_set {
 	const char *name;
@@ -89,6 +89,11 @@ void nft_set_payload(struct nft_rule *r, unsigned reg, uint32_t base, uint32_t o
 void nft_load_value(struct nft_rule *r, unsigned reg, const void *p, uint32_t len);
 void nft_dnat(struct nft_rule *r, unsigned addr_reg, unsigned port_reg);                    /* IPv4 */
 void nft_masquerade(struct nft_rule *r);
+/* 0..below-1: at random, or always the same one for the 4 bytes in register `of` (an address). */
+void nft_load_random(struct nft_rule *r, uint32_t below, unsigned reg);
+void nft_load_hash(struct nft_rule *r, uint32_t below, unsigned of, unsigned reg);
+/* Ends it: TCP by a reset, anything else by "port unreachable". */
+void nft_reject(struct nft_rule *r, bool tcp);
 void nft_counter(struct nft_rule *r);
 void nft_verdict(struct nft_rule *r, int verdict);                                          /* NF_ACCEPT, NF_DROP, NFT_RETURN */
 

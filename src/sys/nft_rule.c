@@ -224,6 +224,39 @@ void nft_masquerade(struct nft_rule *r)
 	expr(r, "masq");
 }
 
+void nft_load_random(struct nft_rule *r, uint32_t below, unsigned reg)
+{
+	struct nftnl_expr *x = expr(r, "numgen");
+	if (!x)
+		return;
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NG_DREG, reg_of(reg));
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NG_MODULUS, below);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NG_TYPE, NFT_NG_RANDOM);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NG_OFFSET, 0);
+}
+
+void nft_load_hash(struct nft_rule *r, uint32_t below, unsigned of, unsigned reg)
+{
+	struct nftnl_expr *x = expr(r, "hash");
+	if (!x)
+		return;
+	nftnl_expr_set_u32(x, NFTNL_EXPR_HASH_SREG, reg_of(of));
+	nftnl_expr_set_u32(x, NFTNL_EXPR_HASH_DREG, reg_of(reg));
+	nftnl_expr_set_u32(x, NFTNL_EXPR_HASH_LEN, 4);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_HASH_MODULUS, below);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_HASH_SEED, 1); /* the same one on every node and after a restart */
+	nftnl_expr_set_u32(x, NFTNL_EXPR_HASH_TYPE, NFT_HASH_JENKINS);
+}
+
+void nft_reject(struct nft_rule *r, bool tcp)
+{
+	struct nftnl_expr *x = expr(r, "reject");
+	if (!x)
+		return;
+	nftnl_expr_set_u32(x, NFTNL_EXPR_REJECT_TYPE, tcp ? NFT_REJECT_TCP_RST : NFT_REJECT_ICMPX_UNREACH);
+	nftnl_expr_set_u8(x, NFTNL_EXPR_REJECT_CODE, tcp ? 0 : NFT_REJECT_ICMPX_PORT_UNREACH);
+}
+
 void nft_counter(struct nft_rule *r)
 {
 	expr(r, "counter");
