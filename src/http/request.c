@@ -435,3 +435,18 @@ int http_hijack_wait(struct http_request *r, int status, const char *content_typ
 		q->hijacked = true;
 	return e;
 }
+
+void req_set_peer(struct http_req *q, const struct tls_peer *p)
+{
+	const char **v = p ? arena_array(&q->arena, p->n_organizations, sizeof *v) : NULL;
+	const char *name = p ? arena_strdup(&q->arena, p->name) : NULL;
+
+	if (!v || !name)
+		return;
+	for (size_t i = 0; i < p->n_organizations; i++)
+		if (!(v[i] = arena_strdup(&q->arena, p->organizations[i])))
+			return;
+	q->pub.peer_name = name;
+	q->pub.peer_organizations = v;
+	q->pub.n_peer_organizations = p->n_organizations;
+}

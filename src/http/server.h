@@ -38,6 +38,8 @@ struct http_request {
 	int64_t content_length;       /* -1: unknown (chunked) or none */
 	bool has_body;
 	const char *peer_name;        /* TLS client certificate's common name, or NULL */
+	const char *const *peer_organizations;      /* and its organizations */
+	size_t n_peer_organizations;
 	void *scratch;                /* for the user's before() hook, e.g. the parsed API version */
 	int http_minor;               /* HTTP/1.0: 0, 1.1: 1; HTTP/2: 2 */
 };

@@ -34,7 +34,7 @@ struct conn {
 	struct timer timer;
 	enum conn_state state;
 	struct fiber *fiber;            /* while BUSY */
-	const char *peer_name;
+	struct tls_peer *peer;
 	bool served;                    /* a request has come */
 	/* of the current request */
 	bool close_after, continue_due, chunked_out;
@@ -86,6 +86,7 @@ static void conn_free(struct conn *c)
 	s->n_connections--;
 	if (c->listener)
 		listener_done(c->listener);
+	tls_peer_unref(c->peer);
 	free(c);
 	server_unref(s);
 }
@@ -276,7 +277,7 @@ static void fill(struct http_req *q, struct conn *c, const struct http_head *h)
 	q->pub.http_minor = h->minor;
 	q->pub.content_length = h->content_length;
 	q->pub.has_body = h->chunked || h->content_length > 0;
-	q->pub.peer_name = c->peer_name;
+	req_set_peer(q, c->peer);
 	c->close_after = !h->keep_alive;
 	c->continue_due = h->expect_continue && q->pub.has_body;
 	wire_body_begin(&c->w, h->chunked ? BODY_CHUNKED : h->content_length > 0 ? BODY_LENGTH : BODY_NONE, h->content_length);
@@ -440,7 +441,7 @@ static int conn_new(struct http_server *s, struct listener *x, struct stream *st
 	c->out = BUF_INIT(OUT_MAX);
 	list_init(&c->node);
 	wire_init(&c->w, stream);
-	c->peer_name = tls_peer_name(stream);
+	c->peer = tls_peer_ref(tls_peer(stream));
 	s->n_connections++;
 	server_ref(s);
 	/* The first head has to come in time; later ones may be long in coming. */

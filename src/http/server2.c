@@ -12,7 +12,7 @@ struct conn2 {
 	struct listener *listener;
 	struct h2 *h2;
 	struct timer idle;
-	char *peer_name;
+	struct tls_peer *peer;
 };
 
 static int h2t_head_wait(struct http_req *q, int status, int64_t length, struct slice body, bool end)
@@ -99,7 +99,7 @@ static void stream_gone(void *arg, int status)
 		req_gone(arg);
 }
 
-static void fill(struct http_req *q, struct h2_stream *st, const char *peer_name)
+static void fill(struct http_req *q, struct h2_stream *st, const struct tls_peer *peer)
 {
 	struct http_headers *h = &st->headers;
 	int64_t length;
@@ -108,7 +108,7 @@ static void fill(struct http_req *q, struct h2_stream *st, const char *peer_name
 	q->pub.http_minor = 2;
 	q->pub.content_length = num_parse_i64(http_header_get(&q->pub.headers, "content-length"), 0, INT64_MAX, &length) == 0 ? length : -1;
 	q->pub.has_body = !st->in_ended || st->in.len > 0;
-	q->pub.peer_name = peer_name ? arena_strdup(&q->arena, peer_name) : NULL;
+	req_set_peer(q, peer);
 	if (st->authority.len && !http_header_get(h, "host").ptr && st->n_head == h->n) {
 		struct http_header *v = arena_array(&q->arena, h->n + 1, sizeof *v);
 
@@ -132,7 +132,7 @@ static void request_fiber(void *arg)
 	server_ref(s);
 	h2_stream_ref(st);
 	arena_init(&q.arena, REQUEST_ARENA_MAX);
-	fill(&q, st, x->peer_name);
+	fill(&q, st, x->peer);
 	status = req_init(&q, s, st->method, st->path);
 	if (status) {
 		r = req_refuse_wait(&q, status, "malformed request target");
@@ -170,7 +170,7 @@ static void conn2_release(struct conn2 *x)
 	s->n_connections--;
 	if (x->listener)
 		listener_done(x->listener);
-	free(x->peer_name);
+	tls_peer_unref(x->peer);
 	free(x);
 	server_unref(s);
 }
@@ -198,17 +198,15 @@ int server2_serve(struct http_server *s, struct listener *listener, struct strea
 {
 	static const struct h2_events events = { .head = on_head, .gone = on_gone, .idle = on_idle };
 	struct conn2 *x = calloc(1, sizeof *x);
-	const char *peer_name = tls_peer_name(stream);
 
-	if (x && peer_name)
-		x->peer_name = fmt_new("%s", peer_name);
-	if (!x || (peer_name && !x->peer_name) || h2_new(x ? stream : NULL, true, &events, x, &x->h2) < 0) {
-		if (!x || (peer_name && !x->peer_name))
+	if (x)
+		x->peer = tls_peer_ref(tls_peer(stream));    /* h2 may close the stream before us */
+	if (!x || h2_new(stream, true, &events, x, &x->h2) < 0) {
+		if (!x)
 			stream_close(stream);
 		if (listener)
 			listener_done(listener);
-		if (x)
-			free(x->peer_name);
+		tls_peer_unref(x ? x->peer : NULL);
 		free(x);
 		return -ENOMEM;
 	}

@@ -73,3 +73,5 @@ void server_unref(struct http_server *s);
 /* HTTP/2 on a stream (taken, like listener's count, also on failure). */
 int server2_serve(struct http_server *s, struct listener *listener, struct stream *stream);
 void server2_free_all(struct http_server *s);
+/* Copies who the peer is into the request; p may be NULL. */
+void req_set_peer(struct http_req *q, const struct tls_peer *p);

@@ -101,8 +101,20 @@ struct tls_config;
 struct tls_files { const char *ca, *cert, *key; bool verify_peer; bool system_ca; };
 int tls_config_new(const struct tls_files *f, bool server, struct tls_config **ret, struct err *e);
 void tls_config_free(struct tls_config *c);
+/* Reads the files again, for handshakes to come; streams that are there keep what they have. On failure nothing changes. */
+int tls_config_reload(struct tls_config *c, const struct tls_files *f, struct err *e);
 /* Takes `under`, also on failure. server_name: SNI and the name that is checked; NULL on servers. alpn: "h2,http/1.1" or NULL. */
 int tls_wrap_wait(struct tls_config *c, struct stream *under, const char *server_name, const char *alpn, struct stream **ret, struct err *e);
 const char *tls_alpn(struct stream *s);          /* what was agreed, or "" */
 /* The peer certificate's subject common name, or NULL without one; owned by the stream. */
 const char *tls_peer_name(struct stream *s);
+/* Who the peer's verified certificate says it is: subject common name and organizations. Counted (one loop); NULL without one. */
+struct tls_peer {
+	unsigned refs;
+	const char *name;
+	const char **organizations;
+	size_t n_organizations;
+};
+struct tls_peer *tls_peer(struct stream *s);     /* the stream's reference */
+struct tls_peer *tls_peer_ref(struct tls_peer *p);
+struct tls_peer *tls_peer_unref(struct tls_peer *p);

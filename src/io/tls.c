@@ -10,7 +10,7 @@
 #include "base/assert.h"
 #include "io/tls_lib.h"
 
-enum { ALPN_MAX = 64, NAME_BYTES = 256 };
+enum { ALPN_MAX = 64, ORGANIZATIONS_MAX = 64 };
 
 struct tls_config {
 	const struct tls_lib *lib;
@@ -29,8 +29,9 @@ struct tls {
 	bool wanted[STREAM_EVENTS];     /* somebody waits for it */
 	unsigned char offer[ALPN_MAX];  /* ALPN names, each behind its length */
 	unsigned offer_len;
-	char alpn[16], peer_name[NAME_BYTES];
-	bool has_peer, busy, closed;
+	char alpn[16];
+	struct tls_peer *peer;
+	bool busy, closed;
 };
 
 static struct tls *of(struct stream *s) { return container_of(s, struct tls, s); }
@@ -95,18 +96,14 @@ static int load_files(struct tls_config *c, const struct tls_files *f, struct er
 	return 0;
 }
 
-static int config_setup(struct tls_config *c, const struct tls_files *f, struct err *e)
+static int make_ctx(struct tls_config *c, const struct tls_files *f, struct err *e)
 {
 	const struct tls_lib *lib = c->lib;
 	int verify = SSL_VERIFY_NONE;
 
 	c->ctx = lib->SSL_CTX_new(c->server ? lib->TLS_server_method() : lib->TLS_client_method());
-	c->bio = lib->BIO_meth_new(BIO_TYPE_SOURCE_SINK, "coracle stream");
-	if (!c->ctx || !c->bio)
+	if (!c->ctx)
 		return err_nomem(e);
-	lib->BIO_meth_set_read(c->bio, bio_read);
-	lib->BIO_meth_set_write(c->bio, bio_write);
-	lib->BIO_meth_set_ctrl(c->bio, bio_ctrl);
 	lib->SSL_CTX_ctrl(c->ctx, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_2_VERSION, NULL);
 	lib->SSL_CTX_ctrl(c->ctx, SSL_CTRL_MODE,
 		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS, NULL);
@@ -123,6 +120,34 @@ static int config_setup(struct tls_config *c, const struct tls_files *f, struct 
 		verify = SSL_VERIFY_PEER;
 	lib->SSL_CTX_set_verify(c->ctx, verify, NULL);
 	return load_files(c, f, e);
+}
+
+static int config_setup(struct tls_config *c, const struct tls_files *f, struct err *e)
+{
+	const struct tls_lib *lib = c->lib;
+
+	c->bio = lib->BIO_meth_new(BIO_TYPE_SOURCE_SINK, "coracle stream");
+	if (!c->bio)
+		return err_nomem(e);
+	lib->BIO_meth_set_read(c->bio, bio_read);
+	lib->BIO_meth_set_write(c->bio, bio_write);
+	lib->BIO_meth_set_ctrl(c->bio, bio_ctrl);
+	return make_ctx(c, f, e);
+}
+
+int tls_config_reload(struct tls_config *c, const struct tls_files *f, struct err *e)
+{
+	SSL_CTX *before = c->ctx;
+	int r = make_ctx(c, f, e);
+
+	if (r < 0) {
+		c->lib->SSL_CTX_free(c->ctx);
+		c->ctx = before;
+		return r;
+	}
+	c->verify = f->verify_peer;
+	c->lib->SSL_CTX_free(before);     /* streams hold it as long as they need it */
+	return 0;
 }
 
 int tls_config_new(const struct tls_files *f, bool server, struct tls_config **ret, struct err *e)
@@ -232,6 +257,7 @@ static int tls_shutdown_now(struct stream *s)
 static void tls_free(struct tls *t)
 {
 	t->c->lib->SSL_free(t->ssl);
+	tls_peer_unref(t->peer);
 	tls_config_free(t->c);
 	free(t);
 }
@@ -359,6 +385,59 @@ static int setup(struct tls *t, const char *server_name, const char *alpn)
 	return r;
 }
 
+struct tls_peer *tls_peer_ref(struct tls_peer *p)
+{
+	if (p)
+		p->refs++;
+	return p;
+}
+
+struct tls_peer *tls_peer_unref(struct tls_peer *p)
+{
+	if (!p || --p->refs)
+		return NULL;
+	for (size_t i = 0; i < p->n_organizations; i++)
+		free((char *)p->organizations[i]);
+	free(p->organizations);
+	free((char *)p->name);
+	free(p);
+	return NULL;
+}
+
+/* The entry's text; NULL for one with a NUL inside, which would be somebody else's name when read in C. */
+static char *entry_text(const struct tls_lib *lib, X509_NAME *subject, int at)
+{
+	unsigned char *p = NULL;
+	int n = lib->ASN1_STRING_to_UTF8(&p, lib->X509_NAME_ENTRY_get_data(lib->X509_NAME_get_entry(subject, at)));
+	char *text = n > 0 && !memchr(p, 0, (size_t)n) ? slice_dup(slice_n(p, (size_t)n)) : NULL;
+
+	lib->CRYPTO_free(p, __FILE__, __LINE__);
+	return text;
+}
+
+/* NULL without a readable name, or memory: then the peer counts as nobody. */
+static struct tls_peer *peer_new(const struct tls_lib *lib, X509_NAME *subject)
+{
+	struct tls_peer *p = calloc(1, sizeof *p);
+	int at = lib->X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+
+	if (!p)
+		return NULL;
+	p->refs = 1;
+	p->name = at >= 0 ? entry_text(lib, subject, at) : NULL;
+	p->organizations = calloc(ORGANIZATIONS_MAX, sizeof *p->organizations);
+	for (at = -1; p->organizations && p->n_organizations < ORGANIZATIONS_MAX;) {
+		at = lib->X509_NAME_get_index_by_NID(subject, NID_organizationName, at);
+		if (at < 0)
+			break;
+		char *text = entry_text(lib, subject, at);
+		if (!text)
+			return tls_peer_unref(p);
+		p->organizations[p->n_organizations++] = text;
+	}
+	return p->name && p->organizations ? p : tls_peer_unref(p);
+}
+
 static void learn_peer(struct tls *t)
 {
 	const struct tls_lib *lib = t->c->lib;
@@ -373,8 +452,8 @@ static void learn_peer(struct tls *t)
 	}
 	if (!x)
 		return;
-	t->has_peer = lib->SSL_get_verify_result(t->ssl) == X509_V_OK &&
-		lib->X509_NAME_get_text_by_NID(lib->X509_get_subject_name(x), NID_commonName, t->peer_name, sizeof t->peer_name) >= 0;
+	if (lib->SSL_get_verify_result(t->ssl) == X509_V_OK)
+		t->peer = peer_new(lib, lib->X509_get_subject_name(x));
 	lib->X509_free(x);
 }
 
@@ -452,4 +531,5 @@ int tls_wrap_wait(struct tls_config *c, struct stream *under, const char *server
 }
 
 const char *tls_alpn(struct stream *s) { return s->ops == &tls_ops ? of(s)->alpn : ""; }
-const char *tls_peer_name(struct stream *s) { return s->ops == &tls_ops && of(s)->has_peer ? of(s)->peer_name : NULL; }
+struct tls_peer *tls_peer(struct stream *s) { return s->ops == &tls_ops ? of(s)->peer : NULL; }
+const char *tls_peer_name(struct stream *s) { return tls_peer(s) ? tls_peer(s)->name : NULL; }

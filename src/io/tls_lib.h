@@ -21,7 +21,8 @@
 #define TLS_CRYPTO_FUNCTIONS(X) \
 	X(BIO_meth_new) X(BIO_meth_free) X(BIO_meth_set_read) X(BIO_meth_set_write) X(BIO_meth_set_ctrl) X(BIO_new) X(BIO_set_data) \
 	X(BIO_get_data) X(BIO_set_init) X(BIO_set_flags) X(BIO_clear_flags) X(ERR_get_error) X(ERR_clear_error) X(ERR_reason_error_string) \
-	X(X509_get_subject_name) X(X509_NAME_get_text_by_NID) X(X509_free) X(X509_verify_cert_error_string) X(X509_VERIFY_PARAM_set1_ip_asc)
+	X(X509_get_subject_name) X(X509_NAME_get_index_by_NID) X(X509_NAME_get_entry) X(X509_NAME_ENTRY_get_data) \
+	X(ASN1_STRING_to_UTF8) X(CRYPTO_free) X(X509_free) X(X509_verify_cert_error_string) X(X509_VERIFY_PARAM_set1_ip_asc)
 
 struct tls_lib {
 #define TLS_MEMBER(f) __typeof__(f) *f;

@@ -56,7 +56,9 @@ static struct made make(const char *file, const char *cn, const char *san, const
 	ASN1_INTEGER_set(X509_get_serialNumber(m.x), ca ? 2 : 1);
 	X509_gmtime_adj(X509_getm_notBefore(m.x), -3600);
 	X509_gmtime_adj(X509_getm_notAfter(m.x), 3600);
+	X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, (const unsigned char *)"first", -1, -1, 0);
 	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)cn, -1, -1, 0);
+	X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, (const unsigned char *)"second", -1, -1, 0);
 	X509_set_issuer_name(m.x, ca ? X509_get_subject_name(ca->x) : name);
 	X509_set_pubkey(m.x, m.key);
 	if (san)
@@ -102,6 +104,10 @@ static void server_fiber(void *arg)
 		return;
 	}
 	note(tls_peer_name(s) ? tls_peer_name(s) : "-");
+	for (size_t i = 0; tls_peer(s) && i < tls_peer(s)->n_organizations; i++) {
+		note(",");
+		note(tls_peer(s)->organizations[i]);
+	}
 	note("/");
 	note(tls_alpn(s));
 	while ((n = stream_read_wait(s, p, sizeof p)) > 0)
@@ -205,7 +211,7 @@ TEST(tls_servers_check_client_certificates)
 	const struct tls_files s = { .cert = path("server"), .ca = path("ca"), .verify_peer = true },
 		c = { .ca = path("ca"), .verify_peer = true, .cert = path("client") };
 	talk(&s, &c, "coracle.test", NULL);
-	CHECK_STR(trace, "+alice/.end");
+	CHECK_STR(trace, "+alice,first,second/.end");
 }
 
 /* With TLS 1.3 a client learns only by reading that it was refused. */
@@ -305,4 +311,30 @@ TEST(tls_configurations_say_what_is_wrong)
 	make_all();
 	const struct tls_files mixed = { .cert = path("server"), .key = path("client") };
 	CHECK_INT(tls_config_new(&mixed, true, &server, &e), -EINVAL);
+}
+
+TEST(tls_configurations_are_reloaded_and_keep_what_they_had_on_failure)
+{
+	struct err e;
+
+	make_all();
+	const struct tls_files s = { .cert = path("server") }, missing = { .cert = "/does/not/exist" };
+	CHECK_OK(tls_config_new(&s, true, &server, &e), &e);
+	CHECK_INT(tls_config_reload(server, &missing, &e), -EINVAL);
+	CHECK_OK(tls_config_reload(server, &s, &e), &e);
+	const struct tls_files c = { .ca = path("ca"), .verify_peer = true };
+	offer_client = offer_server = NULL;
+	server_name = "coracle.test";
+	client_error = NULL;
+	trace[0] = 0;
+	CHECK_OK(sim_loop_new(&l, &e), &e);
+	CHECK_OK(tls_config_new(&c, false, &client, &e), &e);
+	CHECK_INT(stream_pair(l, 3000, &a, &b), 0);
+	fiber_start(l, "s", server_fiber, NULL);
+	fiber_start(l, "c", client_fiber, NULL);
+	CHECK_INT(loop_run(l), -EDEADLK);
+	CHECK_STR(trace, "+-/.end");
+	tls_config_free(client);
+	tls_config_free(server);
+	loop_free(l);
 }
