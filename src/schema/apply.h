@@ -17,6 +17,7 @@ struct apply_who {
 	const char *manager;        /* fieldManager=, or the start of the User-Agent up to '/'; at most 128 bytes */
 	const char *subresource;    /* NULL or "status", "scale", … */
 	const char *now;            /* RFC 3339 in whole seconds */
+	const char *reset;          /* what this endpoint does not write and nobody owns through it: "status", "spec,metadata.labels", or NULL */
 	bool is_forced;
 };
 struct apply_conflict {

@@ -39,18 +39,24 @@ int fields_and(const struct fields *x, const struct fields *y, struct arena *a, 
 int fields_minus(const struct fields *x, const struct fields *y, struct arena *a, struct fields *ret);
 /* x without the members of y and everything below them. */
 int fields_minus_below(const struct fields *x, const struct fields *y, struct arena *a, struct fields *ret);
-/* Only the members that have no members below. */
-int fields_leaves(const struct fields *x, struct arena *a, struct fields *ret);
-/* Paths as Kubernetes prints them: .spec.containers[name="x"].image */
+/*
+ * Calls each for every member, places before what is below them, with the path as Kubernetes prints it:
+ * .spec.containers[name="x"].image. Ends early with what each returns when that is not 0; -E2BIG.
+ */
 int fields_each(const struct fields *f, int (*each)(void *arg, const char *path), void *arg);
-/* Appends one step. */
-void field_elem_print(const struct field_elem *x, struct buf *out);
+/* Is a path of names ("metadata.labels") with everything below it; a list of them separated by commas. 0 or -E2BIG. */
+int fields_add_names(struct fields *f, const char *paths, struct arena *a);
 
-/* Every field that v has. Errors: -EINVAL (an element without its key, or twice in a set), -E2BIG. */
-int fields_of(const struct schema_node *n, const struct tree *v, struct arena *a, struct fields *ret, struct err *e);
+enum fields_of_flags {
+	FIELDS_STRICT = 1,     /* members that a struct does not name, and list elements that come twice, are errors */
+};
+/* Every field that v has. Errors: -EINVAL with the path first (an element without its key, and the flags'), -E2BIG. */
+int fields_from_object(const struct schema_node *n, const struct tree *v, unsigned flags, struct arena *a, struct fields *ret, struct err *e);
 /* What differs between two objects (either may be NULL). */
 struct fields_diff { struct fields added, modified, removed; };
 int fields_compare(const struct schema_node *n, const struct tree *before, const struct tree *after, struct arena *a,
 	struct fields_diff *ret, struct err *e);
-/* v without the members of drop (structure shared where untouched). */
+/* x and every named field above its members (what pruning removes as a whole when nothing in it is left). */
+int fields_with_named(const struct fields *x, const struct schema_node *n, struct arena *a, struct fields *ret);
+/* v without the members of drop (structure shared where untouched). 0 or -E2BIG. */
 int fields_remove(const struct schema_node *n, const struct tree *v, const struct fields *drop, struct arena *a, struct tree *ret);
