@@ -28,7 +28,6 @@ TEST(defaults_fill_what_is_absent_at_any_depth)
 	const struct kube_pod_spec *p = &d.spec.template.spec;
 	CHECK_STR(p->restart_policy, "Always");
 	CHECK_INT(*p->termination_grace_period_seconds, 30);
-	CHECK(*p->enable_service_links && p->security_context);
 	CHECK_STR(p->containers[0].ports[0].protocol, "TCP");
 	CHECK_INT(p->containers[0].liveness_probe->period_seconds, 3);
 	CHECK_INT(p->containers[0].liveness_probe->failure_threshold, 3);

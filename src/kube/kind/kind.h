@@ -69,13 +69,24 @@ unsigned kind_validate(struct schema_ref ref, enum kind_write what, const void *
 /* The sentence of the Status: `Pod "x" is invalid: spec.a: Required value`, or `[…, …]` of several; kind is "Pod" or "Deployment.apps". */
 void kind_problems_text(const struct kind_problems *p, const char *kind, const char *name, struct buf *out);
 
+/* --- other views of the same objects --- */
+
+/*
+ * Turns an object of one version into another: core and events.k8s.io Events,
+ * HorizontalPodAutoscaler v1 and v2. old (may be NULL) is the stored object that
+ * an update in the other version replaces: what that version cannot say is kept.
+ * ret shares memory with obj and old. 0, -E2BIG, or -ENOTSUP for other pairs.
+ */
+int kind_convert(struct schema_ref from, const void *obj, struct schema_ref to, const void *old, struct arena *a, void *ret);
+
 /* --- fields for selectors --- */
 
+enum { KIND_FIELD_MAX = 24 };
 struct kind_field {
 	const char *path;       /* "spec.nodeName" */
-	const char *(*get)(const void *obj);   /* "" where it is absent */
+	const char *(*get)(const void *obj, char tmp[KIND_FIELD_MAX]);   /* "" where it is absent; numbers are written into tmp */
 };
-/* NULL-terminated (by path); metadata.name and metadata.namespace, which every kind has, are not in it. Never NULL. */
+/* Ends with a NULL path; metadata.name and metadata.namespace, which every kind has, are not in it. Never NULL. */
 const struct kind_field *kind_fields(struct schema_ref ref);
 
 /* --- columns of kubectl get --- */

@@ -57,6 +57,61 @@ struct kind_row {
 	void (*validate_status)(struct check *c, enum kind_write what, const void *obj, const void *old);
 	uint8_t name;                   /* enum name_rule */
 	bool is_cluster;                /* not in a namespace */
+	bool has_generation;            /* metadata.generation counts changes; else it stays 0 */
 };
 /* NULL when there is none. */
 const struct kind_row *kind_row(struct schema_ref ref);
+
+/* --- shared by defaults and preparation --- */
+
+/* Sets key; an existing one stays unless replace. The list is copied, not changed in place. 0 or -E2BIG. */
+int kind_pairs_set(struct arena *a, struct schema_pair **v, uint32_t *n, const char *key, const char *value, bool replace);
+/* NULL when it is not in the list. */
+const char *kind_quantity_of(const struct kube_quantity_entry *v, uint32_t n, const char *key);
+int kind_quantity_add(struct arena *a, struct kube_quantity_entry **v, uint32_t *n, const char *key, const char *value);
+/* The pod specification in a pod or in what makes pods; NULL in other kinds. */
+struct kube_pod_spec *kind_pod_spec(struct schema_ref ref, void *obj);
+struct kube_pod_template_spec *kind_template(struct schema_ref ref, void *obj);
+struct kube_container *kind_container_of(struct kube_ephemeral_container *c);
+const char *kind_pod_qos(const struct kube_pod_spec *s);
+
+int kind_default_pod_spec(struct arena *a, struct kube_pod_spec *s);
+int kind_default_pod(struct arena *a, void *obj);
+int kind_default_replication_controller(struct arena *a, void *obj);
+int kind_default_deployment(struct arena *a, void *obj);
+int kind_default_daemon_set(struct arena *a, void *obj);
+int kind_default_stateful_set(struct arena *a, void *obj);
+int kind_default_job(struct arena *a, void *obj);
+int kind_default_service(struct arena *a, void *obj);
+int kind_default_namespace(struct arena *a, void *obj);
+int kind_default_node(struct arena *a, void *obj);
+int kind_default_limit_range(struct arena *a, void *obj);
+int kind_default_role_binding(struct arena *a, void *obj);
+int kind_default_cluster_role_binding(struct arena *a, void *obj);
+int kind_default_horizontal_pod_autoscaler(struct arena *a, void *obj);
+int kind_default_custom_resource_definition(struct arena *a, void *obj);
+
+/* --- preparation of creates and updates --- */
+
+int kind_create_pod(struct arena *a, void *obj);
+int kind_create_job(struct arena *a, void *obj);
+int kind_create_namespace(struct arena *a, void *obj);
+int kind_create_secret(struct arena *a, void *obj);
+int kind_create_service(struct arena *a, void *obj);
+int kind_create_service_account(struct arena *a, void *obj);
+int kind_create_persistent_volume(struct arena *a, void *obj);
+int kind_create_certificate_signing_request(struct arena *a, void *obj);
+int kind_create_custom_resource_definition(struct arena *a, void *obj);
+int kind_update_pod(enum kind_write what, struct arena *a, void *obj, const void *old);
+int kind_update_namespace(enum kind_write what, struct arena *a, void *obj, const void *old);
+int kind_update_secret(enum kind_write what, struct arena *a, void *obj, const void *old);
+int kind_update_service(enum kind_write what, struct arena *a, void *obj, const void *old);
+int kind_update_service_account(enum kind_write what, struct arena *a, void *obj, const void *old);
+int kind_update_deployment(enum kind_write what, struct arena *a, void *obj, const void *old);
+int kind_update_persistent_volume(enum kind_write what, struct arena *a, void *obj, const void *old);
+int kind_update_endpoint_slice(enum kind_write what, struct arena *a, void *obj, const void *old);
+int kind_update_certificate_signing_request(enum kind_write what, struct arena *a, void *obj, const void *old);
+int kind_update_custom_resource_definition(enum kind_write what, struct arena *a, void *obj, const void *old);
+
+extern const struct kind_field pod_fields[], service_fields[], node_fields[], namespace_fields[], secret_fields[], event_fields[], events_event_fields[],
+	replica_set_fields[], replication_controller_fields[], job_fields[], certificate_signing_request_fields[];
