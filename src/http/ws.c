@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/ws.h"
 #include <errno.h>
+#include "base/assert.h"
 #include "base/auto.h"
 #include "base/rand.h"
 #include "codec/base64.h"
 #include "http/sha1.h"
+#include "http/upgrade.h"
 
 enum { OP_CONTINUE, OP_TEXT, OP_BINARY, OP_CLOSE = 8, OP_PING, OP_PONG };
 enum { FRAME_MAX = 16 * 1024, OUT_MAX = 64 * 1024, PONGS_MAX = 4096, CONTROL_MAX = 125, HEAD_MAX = 14 };
@@ -18,7 +20,7 @@ struct ws {
 	/* the frame being read */
 	unsigned char head[HEAD_MAX], control[CONTROL_MAX];
 	unsigned head_n, control_n, mask_at;
-	bool in_frame;
+	bool in_frame, fresh /* no byte of this message was read yet */, began;
 	unsigned opcode;
 	uint64_t left;
 	unsigned char mask[4];
@@ -57,8 +59,9 @@ static void flushed(void *arg, int status)
 	stream_fire(&w->s, STREAM_WRITABLE);
 }
 
-static int put_frame(struct ws *w, unsigned opcode, const void *p, size_t n)
+static int put_frame2(struct ws *w, unsigned opcode, struct slice first, const void *p, size_t rest)
 {
+	size_t n = first.len + rest;
 	unsigned char head[HEAD_MAX] = { (unsigned char)(0x80 | opcode) }, key[4];
 	size_t len = 2, start;
 
@@ -80,11 +83,30 @@ static int put_frame(struct ws *w, unsigned opcode, const void *p, size_t n)
 		return -ENOMEM;
 	buf_add(&w->out, head, len);
 	start = w->out.len;
-	buf_add(&w->out, p, n);
+	buf_addslice(&w->out, first);
+	buf_add(&w->out, p, rest);
 	for (size_t i = 0; w->client && i < n; i++)
 		w->out.ptr[start + i] ^= (char)key[i & 3];
 	return 0;
 }
+
+static int put_frame(struct ws *w, unsigned opcode, const void *p, size_t n) { return put_frame2(w, opcode, SLICE(""), p, n); }
+
+int ws_message_now(struct stream *s, struct slice head, struct slice p)
+{
+	struct ws *w = of(s);
+	int r = w->close_sent ? -EPIPE : flush(w);
+
+	must(head.len + p.len <= WS_MESSAGE_MAX);
+	if (r == 0)
+		r = put_frame2(w, w->text ? OP_TEXT : OP_BINARY, head, p.ptr, p.len);
+	if (r < 0)
+		return r;
+	r = flush(w);
+	return r == -EAGAIN ? 0 : r;
+}
+
+bool ws_message_began(const struct stream *s) { return container_of(s, struct ws, s)->began; }
 
 static ssize_t ws_write_now(struct stream *s, const void *p, size_t n)
 {
@@ -157,6 +179,7 @@ static int begin_frame(struct ws *w)
 	if (op > OP_BINARY || (op == OP_CONTINUE) != w->fragmented)
 		return violation(w);
 	w->fragmented = !fin;
+	w->fresh |= op != OP_CONTINUE;
 	return 0;
 }
 
@@ -211,8 +234,11 @@ static ssize_t ws_read_now(struct stream *s, void *p, size_t n)
 		}
 		unmask(w, to, (size_t)r);
 		w->left -= (uint64_t)r;
-		if (!control)
+		if (!control) {
+			w->began = w->fresh;
+			w->fresh = false;
 			return r;
+		}
 		w->control_n += (unsigned)r;
 	}
 	return n == 0 || w->error != -EPROTO ? 0 : -EPROTO;
@@ -329,12 +355,31 @@ int ws_accept_wait(struct http_request *r, const char *protocol, bool text, stru
 	return n < 0 ? err_sys(e, n, "WebSocket handshake") : 0;
 }
 
-int ws_connect_wait(struct http_client *c, const char *target, const char *protocol, bool text, struct stream **ret, struct err *e)
+const char *ws_choose(const struct http_request *r, const char *const *ours, size_t n, bool *offered)
+{
+	*offered = false;
+	for (size_t i = 0; i < r->headers.n; i++) {
+		struct slice rest = r->headers.v[i].value, one;
+
+		if (!slice_eq_nocase(r->headers.v[i].name, SLICE("Sec-WebSocket-Protocol")))
+			continue;
+		while (slice_next(&rest, ',', &one)) {
+			*offered = true;
+			for (size_t k = 0; k < n; k++)
+				if (slice_is(slice_trim(one), ours[k]))
+					return ours[k];
+		}
+	}
+	return NULL;
+}
+
+int ws_ask_wait(struct http_client *c, const char *target, const char *protocols, const struct http_headers *headers, bool text,
+	struct http_upgraded *how, struct stream **ret, struct err *e)
 {
 	AUTO(buf) struct buf key = BUF_INIT(64), want = BUF_INIT(64);
 	unsigned char nonce[16];
-	struct http_header h[5];
-	struct http_call call = { .method = "GET", .target = target, .headers = { h, 4 } };
+	struct http_header h[32];
+	struct http_headers all = { h, 0 };
 	struct stream *under;
 	int r;
 
@@ -344,19 +389,31 @@ int ws_connect_wait(struct http_client *c, const char *target, const char *proto
 		r = accept_key(buf_slice(&key), &want);
 	if (r < 0)
 		return err_sys(e, r, "WebSocket handshake");
-	h[0] = (struct http_header){ SLICE("Connection"), SLICE("Upgrade") };
-	h[1] = (struct http_header){ SLICE("Upgrade"), SLICE("websocket") };
-	h[2] = (struct http_header){ SLICE("Sec-WebSocket-Version"), SLICE("13") };
-	h[3] = (struct http_header){ SLICE("Sec-WebSocket-Key"), buf_slice(&key) };
-	if (protocol)
-		h[call.headers.n++] = (struct http_header){ SLICE("Sec-WebSocket-Protocol"), slice_of(protocol) };
-	r = http_call_wait(c, &call, e);
+	h[all.n++] = (struct http_header){ SLICE("Sec-WebSocket-Version"), SLICE("13") };
+	h[all.n++] = (struct http_header){ SLICE("Sec-WebSocket-Key"), buf_slice(&key) };
+	if (protocols)
+		h[all.n++] = (struct http_header){ SLICE("Sec-WebSocket-Protocol"), slice_of(protocols) };
+	for (size_t i = 0; headers && i < headers->n; i++) {
+		if (all.n == ARRAY_LEN(h))
+			return err_set(e, E2BIG, "%s: too many headers", target);
+		h[all.n++] = headers->v[i];
+	}
+	r = http_upgrade_wait(c, "GET", target, "websocket", &all, how, &under, e);
 	if (r < 0)
 		return r;
-	if (call.status != 101 || !slice_is(http_header_get(&call.reply_headers, "Sec-WebSocket-Accept"), want.ptr))
-		r = err_set(e, EPROTO, "%s does not speak WebSocket: status %d", target, call.status);
-	else if ((r = http_call_hijack(&call, &under)) == 0)
-		r = ws_wrap(under, true, text, ret);
-	http_call_release(&call);
+	if (strcmp(how->accept, want.ptr) != 0) {
+		stream_close(under);
+		return err_set(e, EPROTO, "%s does not speak WebSocket", target);
+	}
+	r = ws_wrap(under, true, text, ret);
+	return r < 0 ? err_sys(e, r, "WebSocket handshake") : 0;
+}
+
+int ws_connect_wait(struct http_client *c, const char *target, const char *protocol, bool text, struct stream **ret, struct err *e)
+{
+	struct http_upgraded how = { 0 };
+	int r = ws_ask_wait(c, target, protocol, NULL, text, &how, ret, e);
+
+	http_upgraded_release(&how);
 	return r;
 }

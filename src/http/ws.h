@@ -13,7 +13,21 @@ bool ws_wanted(const struct http_request *r);
 /* Answers the handshake and takes the connection; -EINVAL with e filled (a 400) if it is not a proper one. protocol: the subprotocol
  * that was chosen of those offered, or NULL. text: messages go out as text (their bytes must be UTF-8), else as binary. */
 int ws_accept_wait(struct http_request *r, const char *protocol, bool text, struct stream **ret, struct err *e);
+/* The first of the subprotocols the client offers that is among `ours` (n of them), or NULL; *offered: it names any. */
+const char *ws_choose(const struct http_request *r, const char *const *ours, size_t n, bool *offered);
 /* Asks for one: target as in http_call; protocol may be NULL. *ret is the caller's. */
 int ws_connect_wait(struct http_client *c, const char *target, const char *protocol, bool text, struct stream **ret, struct err *e);
+/* The same with headers of the caller's (Authorization, …; may be NULL) and several subprotocols ("a, b"; NULL none). *how tells what was
+ * answered, also on failure (status 0: nothing was): release it. */
+struct http_upgraded;
+int ws_ask_wait(struct http_client *c, const char *target, const char *protocols, const struct http_headers *headers, bool text,
+	struct http_upgraded *how, struct stream **ret, struct err *e);
 /* Frames over a stream whose handshake is done; takes under, also on failure. */
 int ws_wrap(struct stream *under, bool client, bool text, struct stream **ret);
+
+/* --- for protocols that count on messages; ws is one of these streams */
+/* Were the bytes that the last read gave the first of a message? A read never gives bytes of two. */
+bool ws_message_began(const struct stream *ws);
+/* Sends one message of the bytes of head and of p (both together at most 32 KB): 0, -EAGAIN (nothing was taken), -errno. */
+enum { WS_MESSAGE_MAX = 32 * 1024 };
+int ws_message_now(struct stream *ws, struct slice head, struct slice p);

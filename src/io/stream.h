@@ -74,6 +74,9 @@ void stream_drained_wait(struct stream *s, int64_t most_ns);
 int stream_fd(struct stream *s);                 /* the descriptor when bytes pass through it unchanged, else -1; stays the stream's */
 /* Copies a to b until a's end; bytes or -errno. Does not half-close. */
 int64_t stream_copy_wait(struct stream *to, struct stream *from);
+/* Copies both ways, each direction half-closed behind its end, until both have ended: 0; or until one breaks: -errno. b_linger_ns > 0: once
+ * b's input has ended, a must end its own within that time. Closes neither; no other fiber may use them meanwhile. */
+int stream_pump_wait(struct stream *a, struct stream *b, int64_t b_linger_ns);
 
 /* A stream over a descriptor (socket, pipe, terminal), which it then owns and sets non-blocking. */
 int stream_from_fd(struct loop *l, int fd, struct stream **ret);

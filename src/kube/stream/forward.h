@@ -23,8 +23,7 @@ struct forward_handler {
  * sent: refused, return it from the handler. Suspends.
  */
 int forward_serve_wait(struct http_request *r, const uint16_t *ports, size_t n_ports, const struct forward_handler *h, struct err *e);
-/* Copies both ways until both directions have ended, each half-closed behind its end; for handlers and clients alike. 0 or -errno. */
-int forward_copy_wait(struct stream *a, struct stream *b);
+/* (To copy both ways: stream_pump_wait of io/stream.h, for handlers and clients alike.) */
 
 /* Clients: the connection for `kubectl port-forward`, tunnelled in WebSocket, else SPDY. */
 struct forward;
