@@ -121,7 +121,8 @@ int schema_default(struct schema_ref t, struct arena *a, void *obj)
 
 struct check {
 	const struct schema_domain *d;
-	struct buf *out;
+	void (*report)(void *arg, const char *path, const char *message);
+	void *arg;
 	unsigned n;
 };
 
@@ -130,13 +131,13 @@ static void problem(struct check *c, const struct frame *fr, const char *fmt, ..
 {
 	if (c->n >= SCHEMA_MAX_PROBLEMS)
 		return;
-	AUTO(buf) struct buf path = BUF_INIT(4096);
+	AUTO(buf) struct buf path = BUF_INIT(4096), message = BUF_INIT(1 << 16);
 	frame_path(c->d, fr, &path);
-	buf_addf(c->out, "%s%s: ", c->n ? ", " : "", path.ptr);
 	va_list ap;
 	va_start(ap, fmt);
-	buf_addfv(c->out, fmt, ap);
+	buf_addfv(&message, fmt, ap);
 	va_end(ap);
+	c->report(c->arg, path.ptr, message.ptr);
 	c->n++;
 }
 
@@ -286,10 +287,24 @@ static void check_message(struct check *c, const struct frame *up, const struct 
 	}
 }
 
-unsigned schema_validate(struct schema_ref t, const void *obj, const void *old, struct buf *problems)
+unsigned schema_check(struct schema_ref t, const void *obj, const void *old, void (*report)(void *, const char *, const char *), void *arg)
 {
-	struct check c = { .d = t.domain, .out = problems };
+	struct check c = { .d = t.domain, .report = report, .arg = arg };
 	if (t.domain->n_rules)
 		check_message(&c, NULL, type_at(t.domain, t.type), obj, old);
 	return c.n;
+}
+
+static void report_text(void *arg, const char *path, const char *message)
+{
+	struct buf *out = arg;
+	buf_addf(out, "%s%s: %s", out->len ? ", " : "", path, message);
+}
+
+unsigned schema_validate(struct schema_ref t, const void *obj, const void *old, struct buf *problems)
+{
+	AUTO(buf) struct buf own = BUF_INIT(problems->max);
+	unsigned n = schema_check(t, obj, old, report_text, &own);
+	buf_addslice(problems, buf_slice(&own));
+	return n;
 }

@@ -85,6 +85,9 @@ int schema_default(struct schema_ref t, struct arena *a, void *obj);
  * …`; returns their number (at most 100).
  */
 unsigned schema_validate(struct schema_ref t, const void *obj, const void *old, struct buf *problems);
+/* The same, each problem on its own: report(arg, "spec.restartPolicy", "Unsupported value: …"). */
+unsigned schema_check(struct schema_ref t, const void *obj, const void *old, void (*report)(void *arg, const char *path, const char *message),
+	void *arg);
 /* Bytes of the struct of t. */
 size_t schema_size(struct schema_ref t);
 /* First value of a key in a pair list, NULL when absent. */

@@ -4,20 +4,11 @@
  * object and leaves the rest as it is. Source: PrepareForCreate and
  * PrepareForUpdate of pkg/registry.
  */
-#include "kube/kind/kind_int.h"
+#include "kube/kind/check.h"
 
 #include "base/clock.h"
 
 #define MEMBER(obj, at) ((char *)(obj) + (at))
-
-/* Same to a client: an empty list is an absent one. */
-static bool is_same(struct schema_ref t, const void *a, const void *b)
-{
-	if (schema_equal(t, a, b))
-		return true;
-	AUTO(buf) struct buf x = BUF_INIT(8 << 20), y = BUF_INIT(8 << 20);
-	return schema_to_protobuf(t, a, &x) == 0 && schema_to_protobuf(t, b, &y) == 0 && slice_eq(buf_slice(&x), buf_slice(&y));
-}
 
 int kind_prepare_create(struct schema_ref ref, struct arena *a, void *obj)
 {
@@ -46,7 +37,7 @@ int kind_prepare_update(struct schema_ref ref, enum kind_write what, struct aren
 	if (what != KIND_STATUS && what != KIND_APPROVAL && row->status_size)
 		memcpy(MEMBER(obj, row->status_at), MEMBER(old, row->status_at), row->status_size);
 	int r = row->update ? row->update(what, a, obj, old) : 0;
-	if (r == 0 && row->has_generation && spec_size && !is_same(row->spec, MEMBER(obj, row->spec_at), MEMBER(old, row->spec_at)))
+	if (r == 0 && row->has_generation && spec_size && !kind_is_same(row->spec, MEMBER(obj, row->spec_at), MEMBER(old, row->spec_at)))
 		m->generation = was->generation + 1;
 	return r;
 }
@@ -307,7 +298,7 @@ int kind_update_endpoint_slice(enum kind_write what, struct arena *a, void *obj,
 	(void)a;
 	now.metadata = (struct kube_object_meta){ .labels = now.metadata.labels, .n_labels = now.metadata.n_labels };
 	was.metadata = (struct kube_object_meta){ .labels = was.metadata.labels, .n_labels = was.metadata.n_labels };
-	if (!is_same(T_kube_endpoint_slice, &now, &was))
+	if (!kind_is_same(T_kube_endpoint_slice, &now, &was))
 		o->metadata.generation++;
 	return 0;
 }
