@@ -41,3 +41,11 @@ $(BIN)/bench-schema: $(O)/bench/schema.o $(O)/libunit.a
 	$(Q)$(CC) $(LDFLAGS_HOST) -o $@ $< -Wl,--start-group $(O)/libunit.a -Wl,--end-group $(UNIT_LIBS) -ljansson -lcjson -ldl
 bench-schema: $(BIN)/bench-schema kube-testdata ## the interpreter beside jansson, json-c and cJSON
 	@$(BIN)/bench-schema $(wildcard $(B)/kube-testdata/*Pod.json $(B)/kube-testdata/*Deployment.json)
+
+# Documents for src/schema/oracle_test.c, by Kubernetes' own patch and apply code.
+.PHONY: schema-oracle
+schema-oracle: $(B)/schema-oracle/.done
+$(B)/schema-oracle/.done: $(wildcard test/schema/oracle/*.go) test/schema/oracle/go.mod
+	@mkdir -p $(@D)
+	@if ! command -v go >/dev/null; then echo "schema-oracle: no Go here, the comparison with Kubernetes is skipped"; exit 0; fi; \
+	cd test/schema/oracle && go run . $(CURDIR)/$(@D) && touch $(CURDIR)/$@

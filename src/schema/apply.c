@@ -122,22 +122,45 @@ static int compare(struct apply *x, const struct tree *before, const struct tree
 	return 0;
 }
 
-/* Takes what changed from all entries but self; 1: there are conflicts and is_forced is not set. */
-static int take(struct apply *x, const struct fields_diff *d, const struct apply_entry *self, bool is_forced)
+static int by_manager(const void *p, const void *q)
 {
-	struct fields changed, hit;
-	if (fields_union(&d->modified, &d->added, x->a, &changed) < 0)
+	const struct apply_entry *x = *(struct apply_entry *const *)p, *y = *(struct apply_entry *const *)q;
+	int r = slice_cmp(x->manager, y->manager);
+	r = r ? r : x->is_apply != y->is_apply ? (x->is_apply ? -1 : 1) : slice_cmp(x->api_version, y->api_version);
+	return r ? r : slice_cmp(x->subresource, y->subresource);
+}
+
+static int find_conflicts(struct apply *x, const struct fields *changed, const struct apply_entry *self)
+{
+	struct apply_entry **v = arena_array(x->a, x->entries.n, sizeof *v);
+	if (!v)
 		return no_room(x);
-	for (uint32_t i = 0; !is_forced && i < x->entries.n; i++) {
-		struct apply_entry *entry = &x->entries.v[i];
-		if (entry == self)
+	for (uint32_t i = 0; i < x->entries.n; i++)
+		v[i] = &x->entries.v[i];
+	if (x->entries.n)
+		qsort(v, x->entries.n, sizeof *v, by_manager);
+	for (uint32_t i = 0; i < x->entries.n; i++) {
+		struct fields hit;
+		if (v[i] == self)
 			continue;
-		if (fields_and(&entry->set, &changed, x->a, &hit) < 0)
+		if (fields_and(&v[i]->set, changed, x->a, &hit) < 0)
 			return no_room(x);
-		int r = fields_is_empty(&hit) ? 0 : note_conflicts(x, entry, &hit);
+		int r = fields_is_empty(&hit) ? 0 : note_conflicts(x, v[i], &hit);
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+/* Takes what changed from all entries but self; 1: there are conflicts and is_forced is not set. */
+static int take(struct apply *x, const struct fields_diff *d, const struct apply_entry *self, bool is_forced)
+{
+	struct fields changed;
+	if (fields_union(&d->modified, &d->added, x->a, &changed) < 0)
+		return no_room(x);
+	int r = is_forced ? 0 : find_conflicts(x, &changed, self);
+	if (r < 0)
+		return r;
 	if (x->conflicts.n)
 		return 1;
 	for (uint32_t i = 0; i < x->entries.n; i++) {

@@ -162,6 +162,11 @@ static int walk_map(const struct schema_node *n, const struct tree *v, unsigned 
 			return r == -EINVAL ? err_prefix(e, ".%.*s", SLICE_FMT(key)) : r;
 		if (below->type == TREE_NULL || (below->type == TREE_MAP && !below->n) || !is_named)
 			set->is_member = true;
+		if (!set->is_member && !set->n) {
+			/* an empty list is nobody's */
+			f->n--;
+			f->room++;
+		}
 	}
 	return fields_sort(a, f) < 0 ? no_room(e) : 0;
 }
@@ -429,8 +434,9 @@ static int remove_from(const struct schema_node *n, const struct tree *v, const 
 			struct schema_node at = is_map ? schema_node_member(n, elem.text) : item;
 			if (remove_from(&at, below, set, a, &kept) < 0)
 				return -E2BIG;
-			if (is_empty(&kept) && !is_empty(below) && is_map)
-				continue;
+			/* where nothing is left there is null, so that whoever owns the place itself still does */
+			if (is_empty(&kept) && !is_empty(below))
+				kept = tree_null();
 		}
 		if (!(is_map ? member_add(a, &out, &v->members[i], kept) : tree_append(a, &out, kept)))
 			return -E2BIG;

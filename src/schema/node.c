@@ -52,7 +52,7 @@ enum schema_node_kind schema_node_kind(const struct schema_node *n, const struct
 	if (n->prop)
 		return crd(n)->kind(n, v);
 	if (!n->domain)
-		return v && v->type == TREE_MAP ? NODE_MAP : NODE_LEAF;
+		return v && (v->type == TREE_MAP || v->type == TREE_NULL) ? NODE_MAP : NODE_LEAF;
 	struct schema_node at = resolve(*n);
 	if (!at.field)
 		return type_at(at.domain, at.type)->is_atomic ? NODE_LEAF : NODE_MAP;

@@ -36,12 +36,13 @@ static int without_nulls(const struct tree *v, struct arena *a, struct tree *ret
 
 static int merge(const struct tree *doc, const struct tree *patch, struct arena *a, struct tree *ret)
 {
+	/* in what takes no map's place nulls mean nothing, not even inside lists: so does Kubernetes */
+	if (!doc || doc->type != TREE_MAP)
+		return without_nulls(patch, a, ret);
 	if (patch->type != TREE_MAP) {
 		*ret = *patch;
 		return 0;
 	}
-	if (!doc || doc->type != TREE_MAP)
-		return without_nulls(patch, a, ret);
 	struct tree t = tree_map();
 	for (uint32_t i = 0; i < doc->n; i++) {
 		const struct tree_member *m = &doc->members[i];
@@ -73,32 +74,44 @@ int tree_merge_patch(const struct tree *doc, const struct tree *patch, struct ar
 	return merge(doc, patch, a, ret) < 0 ? no_room(e) : 0;
 }
 
-enum { NO_DELETIONS = 1, ONLY_DELETIONS = 2 };
-
-/* What turns `from` into `to`, without or only the deletions. */
-static int diff(const struct tree *from, const struct tree *to, unsigned what, struct arena *a, struct tree *ret)
+/* What turns `from` into `to`. */
+static int diff(const struct tree *from, const struct tree *to, struct arena *a, struct tree *ret)
 {
 	struct tree t = tree_map();
 	for (uint32_t i = 0; i < to->n; i++) {
 		const struct tree_member *m = &to->members[i];
-		const struct tree *old = tree_get(from, slice_n(m->key, m->key_len));
+		const struct tree *old = tree_get(from, key_of(m));
 		struct tree v = m->value;
 		if (old && tree_equal(old, &m->value))
 			continue;
-		if (old && old->type == TREE_MAP && m->value.type == TREE_MAP) {
-			if (diff(old, &m->value, what, a, &v) < 0)
-				return -E2BIG;
-			if (!v.n)
-				continue;
-		} else if (what & ONLY_DELETIONS) {
-			continue;
-		}
+		if (old && old->type == TREE_MAP && m->value.type == TREE_MAP && diff(old, &m->value, a, &v) < 0)
+			return -E2BIG;
 		if (!member_add(a, &t, m, v))
 			return -E2BIG;
 	}
-	for (uint32_t i = 0; i < from->n && !(what & NO_DELETIONS); i++) {
+	for (uint32_t i = 0; i < from->n; i++) {
 		const struct tree_member *m = &from->members[i];
-		if (!tree_get(to, slice_n(m->key, m->key_len)) && !member_add(a, &t, m, tree_null()))
+		if (!tree_get(to, key_of(m)) && !member_add(a, &t, m, tree_null()))
+			return -E2BIG;
+	}
+	*ret = t;
+	return 0;
+}
+
+/* Only the nulls of a patch, or all but them; maps in which nothing stays go. */
+static int filter(const struct tree *patch, bool only_nulls, struct arena *a, struct tree *ret)
+{
+	struct tree t = tree_map();
+	for (uint32_t i = 0; i < patch->n; i++) {
+		const struct tree_member *m = &patch->members[i];
+		struct tree v = m->value;
+		bool is_kept = (v.type == TREE_NULL) == only_nulls;
+		if (v.type == TREE_MAP && v.n) {
+			if (filter(&m->value, only_nulls, a, &v) < 0)
+				return -E2BIG;
+			is_kept = v.n > 0;
+		}
+		if (is_kept && !member_add(a, &t, m, v))
 			return -E2BIG;
 	}
 	*ret = t;
@@ -115,29 +128,7 @@ int tree_merge_diff(const struct tree *original, const struct tree *modified, st
 	int r = check_maps(original, modified, e);
 	if (r < 0)
 		return r;
-	return diff(original, modified, 0, a, ret) < 0 ? no_room(e) : 0;
-}
-
-/* Both patches in one; where both speak, y counts. */
-static int join(const struct tree *x, const struct tree *y, struct arena *a, struct tree *ret)
-{
-	if (x->type != TREE_MAP || y->type != TREE_MAP) {
-		*ret = *y;
-		return 0;
-	}
-	struct tree t = tree_map();
-	for (uint32_t i = 0; i < x->n; i++)
-		if (!member_add(a, &t, &x->members[i], x->members[i].value))
-			return -E2BIG;
-	for (uint32_t i = 0; i < y->n; i++) {
-		struct slice key = slice_n(y->members[i].key, y->members[i].key_len);
-		const struct tree *old = tree_get(x, key);
-		struct tree v = y->members[i].value;
-		if ((old && join(old, &y->members[i].value, a, &v) < 0) || !tree_set(a, &t, key, v))
-			return -E2BIG;
-	}
-	*ret = t;
-	return 0;
+	return diff(original, modified, a, ret) < 0 ? no_room(e) : 0;
 }
 
 int tree_merge_diff3(const struct tree *original, const struct tree *modified, const struct tree *current, struct arena *a,
@@ -152,8 +143,8 @@ int tree_merge_diff3(const struct tree *original, const struct tree *modified, c
 		r = check_maps(current, current, e);
 	if (r < 0)
 		return r;
-	if (diff(current, modified, NO_DELETIONS, a, &changes) < 0 || diff(original, modified, ONLY_DELETIONS, a, &deletions) < 0 ||
-	    join(&deletions, &changes, a, ret) < 0)
+	if (diff(current, modified, a, &changes) < 0 || filter(&changes, false, a, &changes) < 0 ||
+	    diff(original, modified, a, &deletions) < 0 || filter(&deletions, true, a, &deletions) < 0 || merge(&deletions, &changes, a, ret) < 0)
 		return no_room(e);
 	return 0;
 }

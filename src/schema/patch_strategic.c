@@ -210,8 +210,9 @@ static int shallow(struct smp *s, const struct tree *v, struct tree *ret)
 	return 0;
 }
 
+/* *places (may be NULL): the original's places as new elements have taken those of deleted ones. */
 static int merge_maps_list(struct smp *s, const struct schema_node *n, struct slice key, const struct tree *original,
-	const struct tree *patch, struct tree *ret)
+	const struct tree *patch, struct tree *ret, struct tree *places)
 {
 	struct tree merged, plain = *patch;
 	struct schema_node item = schema_node_item(n);
@@ -238,11 +239,16 @@ static int merge_maps_list(struct smp *s, const struct schema_node *n, struct sl
 	}
 	if (r >= 0)
 		r = smp_check_keys(s, &merged, key);
+	if (r >= 0 && places && before.n < original->n) {
+		*places = merged;
+		places->n = MIN(merged.n, original->n);
+		places->room = 0;
+	}
 	return r < 0 ? r : arrange(s, &merged, &plain, &before, key, ret);
 }
 
 static int merge_list(struct smp *s, const struct schema_node *n, const struct schema_patch_how *how, const struct tree *original,
-	const struct tree *patch, struct tree *ret)
+	const struct tree *patch, struct tree *ret, struct tree *places)
 {
 	if (!original->n && !patch->n) {
 		*ret = *original;
@@ -252,7 +258,7 @@ static int merge_list(struct smp *s, const struct schema_node *n, const struct s
 	if (type < 0)
 		return type;
 	if (type == TREE_MAP)
-		return merge_maps_list(s, n, how->key, original, patch, ret);
+		return merge_maps_list(s, n, how->key, original, patch, ret, places);
 	struct tree both = tree_list();
 	struct slice none = { 0 };
 	const struct tree *lists[] = { original, patch };
@@ -373,12 +379,13 @@ static int set_order(struct smp *s, const struct schema_node *n, struct tree *do
 	r = check_order(s, change, &order, how.key);
 	if (r < 0)
 		return r;
+	struct tree places = have ? *have : tree_list();
 	if (!change)
 		merged = *have;
 	else if (!have || !how.is_merge)
 		r = s->joins_patches ? (merged = *change, 0) : clean(s, change, &merged);
 	else
-		r = merge_list(s, &field, &how, have, change, &merged);
+		r = merge_list(s, &field, &how, have, change, &merged, &places);
 	if (r >= 0)
 		r = smp_element_type(s, &merged, NULL);
 	struct slice key = r == TREE_MAP ? how.key : slice_n(NULL, 0);
@@ -386,7 +393,7 @@ static int set_order(struct smp *s, const struct schema_node *n, struct tree *do
 		r = smp_check_keys(s, &merged, key);
 	struct tree out;
 	if (r >= 0)
-		r = arrange(s, &merged, &order, have ? have : &merged, key, &out);
+		r = arrange(s, &merged, &order, have ? &places : &merged, key, &out);
 	if (r < 0)
 		return r;
 	(void)tree_remove(patch, name);
@@ -430,7 +437,7 @@ static int merge_member(struct smp *s, const struct schema_node *n, struct tree 
 		bool is_map = v->type == TREE_MAP, is_list = v->type == TREE_LIST;
 		if (!have || have->type != v->type || (!is_map && !is_list) || (is_map ? how.is_replace : !how.is_merge))
 			return put(s, doc, name, v);
-		r = is_map ? smp_merge_map(s, &field, have, v, &out) : merge_list(s, &field, &how, have, v, &out);
+		r = is_map ? smp_merge_map(s, &field, have, v, &out) : merge_list(s, &field, &how, have, v, &out, NULL);
 	}
 	if (r >= 0)
 		*tree_get_mut(doc, name) = out;
