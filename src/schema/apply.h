@@ -21,7 +21,7 @@ struct apply_who {
 	bool is_forced;
 };
 struct apply_conflict {
-	const char *message;        /* conflict with "kubectl" using apps/v1 at 2026-…   (cause FieldManagerConflict) */
+	const char *message;        /* conflict with "kubectl" using apps/v1   (cause FieldManagerConflict) */
 	const char *field;          /* .spec.replicas */
 };
 struct apply_conflicts {

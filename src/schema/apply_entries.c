@@ -195,7 +195,5 @@ const char *apply_entry_print(const struct apply_entry *x, struct arena *a)
 	}
 	if (!x->is_apply)
 		buf_addf(&b, " using %.*s", SLICE_FMT(x->api_version));
-	if (!x->is_apply && x->time.len)
-		buf_addf(&b, " at %.*s", SLICE_FMT(x->time));
 	return arena_dup(a, buf_slice(&b));
 }

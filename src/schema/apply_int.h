@@ -26,5 +26,5 @@ struct apply_entry *apply_entry_add(struct apply_entries *x, const struct apply_
 void apply_entry_remove(struct apply_entries *x, struct apply_entry *entry);
 /* Folds the oldest updaters together while there are more than APPLY_MAX_UPDATE_MANAGERS. 0 or -E2BIG. */
 int apply_entries_cap(struct apply_entries *x, struct arena *a);
-/* `"kubectl" using apps/v1 at …`; NULL without room. */
+/* `"kubectl" using apps/v1`; NULL without room. */
 const char *apply_entry_print(const struct apply_entry *x, struct arena *a);

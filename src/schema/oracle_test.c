@@ -171,11 +171,6 @@ static const char *sorted_lines(struct arena *a, struct slice s)
 	struct slice line;
 	AUTO(buf) struct buf b = BUF_INIT(1 << 20);
 	while (slice_next(&s, '\n', &line)) {
-		for (size_t i = 0; i + 24 < line.len; i++)
-			if (!memcmp(line.ptr + i, " at 0001-01-01T00:00:00Z", 24)) {
-				line = slice_of(arena_fmt(a, "%.*s%.*s", (int)i, line.ptr, (int)(line.len - i - 24), line.ptr + i + 24));
-				break;
-			}
 		CHECK(tree_append(a, &list, tree_string(line)));
 	}
 	for (uint32_t i = 1; i < list.n; i++)

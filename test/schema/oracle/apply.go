@@ -34,7 +34,7 @@ func apply(r *rand.Rand) object {
 	steps := list{}
 	for i := range 2 + r.Intn(6) {
 		o := &unstructured.Unstructured{Object: clone(gen(r)).(object)}
-		manager, force := pick(r, "m1", "m2", "m3"), r.Intn(2) == 0
+		manager, force := pick(r, "m1", "m2", "m3", "kubectl"), r.Intn(2) == 0
 		op := pick(r, "apply", "apply", "update")
 		before := live.DeepCopyObject()
 		var out runtime.Object
@@ -53,6 +53,12 @@ func apply(r *rand.Rand) object {
 				}
 				o = n
 				o.SetManagedFields(nil)
+			}
+			if r.Intn(4) == 0 {
+				/* as kubectl's client-side apply leaves it */
+				o.SetAnnotations(nil)
+				o.SetUID("")
+				o.SetAnnotations(map[string]string{"kubectl.kubernetes.io/last-applied-configuration": string(bytesOf(o.Object))})
 			}
 			o.SetUID("u")
 			out, err = fm.Update(before, o.DeepCopy(), manager)
