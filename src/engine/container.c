@@ -138,12 +138,12 @@ int container_find(struct engine *eng, const char *name, struct container **ret,
 	struct container *c = map_gets(&eng->by_id, name);
 	if (!c)
 		c = map_gets(&eng->by_name, bare);
-	if (c && c->is_creating)
+	if (c && (c->is_creating || c->pod))
 		c = NULL;
 	size_t n = strlen(name);
 	if (!c && n && n < 64 && is_hex(name)) {
 		for (size_t i = 0; i < eng->list.n; i++) {
-			if (strncmp(eng->list.v[i]->id, name, n))
+			if (eng->list.v[i]->pod || strncmp(eng->list.v[i]->id, name, n))
 				continue;
 			if (c)
 				return err_set(e, EINVAL, "multiple IDs found with provided prefix: %s", name);
@@ -152,6 +152,24 @@ int container_find(struct engine *eng, const char *name, struct container **ret,
 	}
 	if (!c)
 		return err_set(e, ENOENT, "No such container: %s", name);
+	*ret = container_ref(c);
+	return 0;
+}
+
+int container_find_pod(struct engine *eng, const char *id, struct container **ret, struct err *e)
+{
+	struct container *c = NULL;
+	size_t n = strlen(id);
+	for (size_t i = 0; n && i < eng->list.n; i++) {
+		struct container *o = eng->list.v[i];
+		if (!o->pod || strncmp(o->id, id, n))
+			continue;
+		if (c)
+			return err_set(e, EINVAL, "more than one container has an ID that starts with \"%s\"", id);
+		c = o;
+	}
+	if (!c)
+		return err_set(e, ENOENT, "an error occurred when try to find container \"%s\": not found", id);
 	*ret = container_ref(c);
 	return 0;
 }
@@ -214,6 +232,11 @@ const char *container_platform_os(void)
 
 void container_event(struct container *c, const char *action, const struct schema_pair *more, uint32_t n_more)
 {
+	if (c->pod) {
+		if (c->engine->pod_event)
+			c->engine->pod_event(c->engine->pod_event_arg, c->id, c->pod->sandbox, action);
+		return;
+	}
 	AUTO(arena) struct arena a;
 	arena_init(&a, 2 << 20);
 	uint32_t n = 0;

@@ -18,7 +18,7 @@ static const char *const masked[] = { "/proc/asound", "/proc/acpi", "/proc/inter
 	"/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap" };
 static const char *const read_only[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger" };
 
-static void config_of(const struct docker_container_create *b, struct docker_container_config *c)
+void create_config_of(const struct docker_container_create *b, struct docker_container_config *c)
 {
 	*c = (struct docker_container_config){
 		.hostname = b->hostname, .domainname = b->domainname, .user = b->user, .attach_stdin = b->attach_stdin,
@@ -32,7 +32,7 @@ static void config_of(const struct docker_container_create *b, struct docker_con
 	};
 }
 
-static int defaults_fill(struct engine *eng, struct docker_host_config *h, struct arena *a, struct err *e)
+int create_defaults(struct engine *eng, struct docker_host_config *h, struct arena *a, struct err *e)
 {
 	if (!h->shm_size)
 		h->shm_size = 64 << 20;
@@ -89,7 +89,7 @@ static int defaults_fill(struct engine *eng, struct docker_host_config *h, struc
 }
 
 /* The image's configuration, and its id into the container. */
-static int image_config(struct container *c, const char *name, const char *platform, struct docker_image_config *ret, struct err *e)
+int create_image_config(struct container *c, const char *name, const char *platform, struct docker_image_config *ret, struct err *e)
 {
 	AUTO(arena) struct arena a;
 	arena_init(&a, 8 << 20);
@@ -129,7 +129,7 @@ static int image_config(struct container *c, const char *name, const char *platf
 	return c->image_id && c->platform ? 0 : err_nomem(e);
 }
 
-static int command_of(struct container *c, struct err *e)
+int create_command(struct container *c, struct err *e)
 {
 	struct docker_container_config *g = c->config;
 	if (g->n_entrypoint == 1 && !*g->entrypoint[0]) {
@@ -227,6 +227,24 @@ static int dirs_make_job(void *arg)
 	return 0;
 }
 
+int create_dirs_wait(struct container *c, struct arena *a, struct err *e)
+{
+	struct dirs_job dirs = { container_dir(c, a) };
+	int r = dirs.dir ? job_wait(dirs_make_job, &dirs) : -ENOMEM;
+	return r < 0 ? err_sys(e, r, "making %s", dirs.dir) : 0;
+}
+
+static int remove_dir(void *arg)
+{
+	return dir_remove(AT_FDCWD, arg, NULL);
+}
+
+int create_undo_wait(struct container *c, struct arena *a)
+{
+	char *dir = (char *)container_dir(c, a);
+	return dir ? job_wait(remove_dir, dir) : -ENOMEM;
+}
+
 static int fill_wait(struct container *c, const struct container_create *how, struct arena *a, struct docker_container_created *ret, struct err *e)
 {
 	struct engine *eng = c->engine;
@@ -239,7 +257,7 @@ static int fill_wait(struct container *c, const struct container_create *how, st
 	c->host = body.host_config;
 	if (!c->config || !c->host)
 		return err_nomem(e);
-	config_of(&body, c->config);
+	create_config_of(&body, c->config);
 	c->image_id = "";
 	c->platform = "linux";
 	c->apparmor = "";
@@ -250,13 +268,13 @@ static int fill_wait(struct container *c, const struct container_create *how, st
 		r = netting_validate(eng, &body, how->api, a, e);
 	struct docker_image_config image;
 	if (r == 0)
-		r = image_config(c, c->config->image, how->platform, &image, e);
+		r = create_image_config(c, c->config->image, how->platform, &image, e);
 	if (r == 0)
 		r = merge_image(c->config, &image, &c->arena, e);
 	if (r == 0)
-		r = defaults_fill(eng, c->host, &c->arena, e);
+		r = create_defaults(eng, c->host, &c->arena, e);
 	if (r == 0)
-		r = command_of(c, e);
+		r = create_command(c, e);
 	if (r == 0)
 		r = ports_expose(c, e);
 	if (r == 0)
@@ -279,10 +297,9 @@ static int fill_wait(struct container *c, const struct container_create *how, st
 		c->config->working_dir = clean;
 	}
 	c->created_ns = clock_realtime_ns();
-	struct dirs_job dirs = { container_dir(c, a) };
-	r = dirs.dir ? job_wait(dirs_make_job, &dirs) : -ENOMEM;
+	r = create_dirs_wait(c, a, e);
 	if (r < 0)
-		return err_sys(e, r, "making %s", dirs.dir);
+		return r;
 	r = mounts_resolve_wait(c, &image, e);
 	return r == 0 ? record_save_wait(c, e) : r;
 }
@@ -313,11 +330,6 @@ static int named_new(struct engine *eng, const char *name, struct container **re
 	return *ret ? 0 : err_nomem(e);
 }
 
-static int remove_dir(void *arg)
-{
-	return dir_remove(AT_FDCWD, arg, NULL);
-}
-
 int container_create_wait(struct engine *eng, const struct container_create *how, struct arena *a, struct docker_container_created *ret,
 			  struct err *e)
 {
@@ -342,9 +354,7 @@ int container_create_wait(struct engine *eng, const struct container_create *how
 		image_unhold(eng->config.images, c->image_id);
 	c->is_image_held = false;
 	if (r < 0) {
-		char *dir = (char *)container_dir(c, a);
-		if (dir)
-			job_wait(remove_dir, dir);
+		create_undo_wait(c, a);
 		return r;
 	}
 	c->status = STATUS_CREATED;

@@ -17,6 +17,8 @@ struct kv *engine_kv(struct engine *eng) { return eng->config.kv; }
 struct image_store *engine_images(struct engine *eng) { return eng->config.images; }
 struct net *engine_net(struct engine *eng) { return eng->config.net; }
 struct volumes *engine_volumes(struct engine *eng) { return eng->config.volumes; }
+const char *engine_root(struct engine *eng) { return eng->config.root; }
+const char *engine_runtime(struct engine *eng) { return eng->config.runtime; }
 
 /*
  * The layer between an image and what a container writes: mount points and the
@@ -145,7 +147,10 @@ static bool is_alive(void *arg, const char *id)
 {
 	struct engine *eng = arg;
 	struct container *c = map_gets(&eng->by_id, id);
-	return c && container_is_alive(c);
+	char sandbox[96];
+	/* a pod's namespace lives without a process; its record is the CRI server's */
+	fmt_into(sandbox, sizeof sandbox, "sandbox/%s", id);
+	return c ? container_is_alive(c) : kv_get(eng->config.kv, sandbox).ptr != NULL;
 }
 
 /* Folders of containers that no record names. */

@@ -58,6 +58,8 @@ struct kv *engine_kv(struct engine *eng);
 struct image_store *engine_images(struct engine *eng);
 struct net *engine_net(struct engine *eng);
 struct volumes *engine_volumes(struct engine *eng);
+const char *engine_root(struct engine *eng);       /* ROOT */
+const char *engine_runtime(struct engine *eng);    /* path of coracle-runtime */
 
 /* --- filters: ?filters= decoded -------------------------------------------- */
 struct filter { const char *key; const char **values; uint32_t n; };

@@ -70,6 +70,7 @@ struct container {
 	const char **args;
 	uint32_t n_args;
 	const char *platform, *apparmor;
+	struct engine_pod *pod;            /* a pod's container: owner cri. NULL: Docker's */
 	int64_t created_ns;
 
 	enum container_status status;
@@ -105,6 +106,8 @@ struct engine {
 	VEC(struct container *) list;      /* in order of creation */
 	struct map execs;                  /* by id */
 	struct map users;                  /* users.c */
+	void (*pod_event)(void *arg, const char *id, const char *sandbox, const char *action);
+	void *pod_event_arg;
 	struct events *events;
 	bool is_closing;
 	bool is_cgroup_v2;
@@ -121,6 +124,8 @@ static inline void auto_container(struct container **c)
 }
 /* By id, name (with or without "/"), unique prefix of an id; a counted reference. -ENOENT "No such container: x". */
 int container_find(struct engine *eng, const char *name, struct container **ret, struct err *e);
+/* A pod's container by its id or a unique prefix of it; the one above finds only Docker's. */
+int container_find_pod(struct engine *eng, const char *id, struct container **ret, struct err *e);
 struct container *container_new(struct engine *eng, const char *id, const char *name);
 int container_add(struct engine *eng, struct container *c);
 void container_drop(struct engine *eng, struct container *c);    /* out of the maps; the caller's reference stays */
@@ -152,6 +157,14 @@ int arena_keep(struct container *c, struct arena *old);
 int name_check(const char *name, struct err *e);
 int name_random(struct engine *eng, char *dst, size_t size);
 
+/* --- create.c: the steps of a creation, for pods too */
+void create_config_of(const struct docker_container_create *b, struct docker_container_config *c);
+int create_defaults(struct engine *eng, struct docker_host_config *h, struct arena *a, struct err *e);
+int create_image_config(struct container *c, const char *name, const char *platform, struct docker_image_config *ret, struct err *e);
+int create_command(struct container *c, struct err *e);
+int create_dirs_wait(struct container *c, struct arena *a, struct err *e);
+int create_undo_wait(struct container *c, struct arena *a);
+
 /* --- validate.c, merge.c, mounts.c: create */
 int validate_config(struct engine *eng, struct docker_container_config *c, struct docker_host_config *h, struct arena *a, struct err *e);
 int validate_host(struct engine *eng, struct docker_host_config *h, bool is_update, struct arena *a, const char ***warnings, uint32_t *n_warnings,
@@ -166,6 +179,9 @@ void mounts_use(struct container *c);
 /* --- lifecycle.c */
 int lifecycle_start_wait(struct container *c, bool is_restart, struct err *e);   /* op is held */
 /* The shim told (or exit.json says) how it ended. Takes op itself. */
+/* What an API's start and stop do with a container found. */
+int lifecycle_start_found_wait(struct container *c, struct err *e);
+int lifecycle_stop_found_wait(struct container *c, const char *signal, int64_t timeout_s, struct err *e);
 void lifecycle_ended_wait(struct container *c, int64_t code, bool oom, int64_t finished_ns);
 int lifecycle_kill(struct container *c, int signal, struct err *e);
 int lifecycle_stop_wait(struct container *c, int signal, int64_t timeout_ns, struct err *e);

@@ -163,12 +163,9 @@ static int check_running(const struct container *c, struct err *e)
 	return 0;
 }
 
-int exec_create_wait(struct engine *eng, const char *container, const struct docker_exec_create *how, char ret_id[65], struct err *e)
+int exec_create_in(struct container *c, const struct docker_exec_create *how, char ret_id[65], struct err *e)
 {
-	AUTO(container) struct container *c = NULL;
 	int r = how->n_cmd ? 0 : err_set(e, EINVAL, "no exec command specified");
-	if (r == 0)
-		r = container_find(eng, container, &c, e);
 	if (r == 0)
 		r = check_running(c, e);
 	for (uint32_t i = 0; r == 0 && i < how->n_env; i++)
@@ -182,6 +179,15 @@ int exec_create_wait(struct engine *eng, const char *container, const struct doc
 	fmt_into(ret_id, 65, "%s", x->id);
 	exec_event(x, "exec_create", false);
 	return 0;
+}
+
+int exec_create_wait(struct engine *eng, const char *container, const struct docker_exec_create *how, char ret_id[65], struct err *e)
+{
+	AUTO(container) struct container *c = NULL;
+	int r = how->n_cmd ? 0 : err_set(e, EINVAL, "no exec command specified");
+	if (r == 0)
+		r = container_find(eng, container, &c, e);
+	return r < 0 ? r : exec_create_in(c, how, ret_id, e);
 }
 
 static int find(struct engine *eng, const char *id, struct exec **ret, struct err *e)
@@ -386,6 +392,52 @@ int exec_probe_wait(struct container *c, const struct docker_exec_create *how, i
 	*ret_code = x->code;
 	exec_unpin(x);
 	if (!x->pins)
+		exec_free(x);
+	return r;
+}
+
+int exec_end_wait(struct engine *eng, const char *id, int64_t timeout_ns, int64_t *ret_code, struct err *e)
+{
+	struct exec *x;
+	int r = find(eng, id, &x, e);
+	if (r < 0)
+		return r;
+	AUTO(container) struct container *c = container_ref(x->c);
+	int64_t end = loop_monotonic_ns(eng->loop) + timeout_ns;
+	x->pins++;
+	while (r == 0 && !x->has_ended) {
+		int64_t left = timeout_ns < 0 ? -1 : end - loop_monotonic_ns(eng->loop);
+		r = timeout_ns >= 0 && left <= 0 ? -ETIMEDOUT : waitq_wait(&x->changed, left);
+		if (x->has_ended)
+			r = 0;
+	}
+	*ret_code = x->code;
+	exec_unpin(x);
+	if (c->is_gone && !x->pins)
+		exec_free(x);
+	return r;
+}
+
+int exec_run_fd_wait(struct engine *eng, const char *id, int fd, struct err *e)
+{
+	struct exec *x;
+	struct err own = { 0 };
+	int r = find(eng, id, &x, e);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	AUTO(container) struct container *c = container_ref(x->c);
+	x->is_starting = true;
+	x->pins++;
+	r = run_wait(x, fd, &own);
+	if (r < 0) {
+		exec_mark_ended(x, failed_code(&own));
+		if (e)
+			*e = own;
+	}
+	exec_unpin(x);
+	if (c->is_gone && !x->pins)
 		exec_free(x);
 	return r;
 }

@@ -59,6 +59,8 @@ static void counts(struct engine *eng, struct docker_info *o)
 {
 	for (size_t i = 0; i < eng->list.n; i++) {
 		const struct container *c = eng->list.v[i];
+		if (c->pod)
+			continue;
 		o->containers++;
 		if (c->status == STATUS_PAUSED)
 			o->containers_paused++;

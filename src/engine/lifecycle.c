@@ -83,7 +83,7 @@ int lifecycle_start_wait(struct container *c, bool is_restart, struct err *e)
 		c->pid = 0;
 		c->finished_ns = clock_realtime_ns();
 		c->is_starting = false;
-		if (c->status != STATUS_CREATED)
+		if (c->status != STATUS_CREATED || c->pod)
 			container_move(c, STATUS_EXITED);
 		c->exits++;
 		record_save_state_wait(c, NULL);
@@ -110,13 +110,9 @@ int lifecycle_start_wait(struct container *c, bool is_restart, struct err *e)
 	return 0;
 }
 
-int container_start_wait(struct engine *eng, const char *name, struct err *e)
+int lifecycle_start_found_wait(struct container *c, struct err *e)
 {
-	AUTO(container) struct container *c = NULL;
-	int r = container_find(eng, name, &c, e);
-	if (r < 0)
-		return r;
-	r = fmutex_lock_wait(&c->op);
+	int r = fmutex_lock_wait(&c->op);
 	if (r < 0)
 		return r;
 	if (c->is_gone || c->status == STATUS_REMOVING || c->status == STATUS_DEAD)
@@ -135,6 +131,13 @@ int container_start_wait(struct engine *eng, const char *name, struct err *e)
 	if (r < 0 && r != -EALREADY && c->host->auto_remove && !c->is_gone && c->status != STATUS_RUNNING && c->status != STATUS_PAUSED)
 		lifecycle_remove_wait(c, false, true, NULL);
 	return r;
+}
+
+int container_start_wait(struct engine *eng, const char *name, struct err *e)
+{
+	AUTO(container) struct container *c = NULL;
+	int r = container_find(eng, name, &c, e);
+	return r < 0 ? r : lifecycle_start_found_wait(c, e);
 }
 
 /* --- ending */
@@ -208,12 +211,10 @@ static int not_running(const struct container *c, struct err *e)
 	return err_set(e, EBUSY, "container %s is not running", c->id);
 }
 
-int container_kill_wait(struct engine *eng, const char *name, const char *signal, struct err *e)
+static int kill_found_wait(struct container *c, const char *name, const char *signal, struct err *e)
 {
-	AUTO(container) struct container *c = NULL;
-	int r = container_find(eng, name, &c, e), sig = SIGKILL;
-	if (r < 0)
-		return r;
+	struct engine *eng = c->engine;
+	int r, sig = SIGKILL;
 	if (signal && *signal && signal_parse(signal, &sig) < 0)
 		return err_set(e, EINVAL, "invalid signal: %s", signal);
 	r = settle_wait(c);
@@ -253,6 +254,13 @@ int container_kill_wait(struct engine *eng, const char *name, const char *signal
 		if (waitq_wait(&c->changed, NS_PER_S) == -ECANCELED)
 			return -ECANCELED;
 	return 0;
+}
+
+int container_kill_wait(struct engine *eng, const char *name, const char *signal, struct err *e)
+{
+	AUTO(container) struct container *c = NULL;
+	int r = container_find(eng, name, &c, e);
+	return r < 0 ? r : kill_found_wait(c, name, signal, e);
 }
 
 static int wait_end(struct container *c, uint64_t run, int64_t timeout_ns)
@@ -322,15 +330,18 @@ static int stop_found_wait(struct container *c, const char *signal, int64_t time
 	return 0;
 }
 
+int lifecycle_stop_found_wait(struct container *c, const char *signal, int64_t timeout_s, struct err *e)
+{
+	if (!container_is_running(c))
+		return err_set(e, EALREADY, "container is already stopped");
+	return stop_found_wait(c, signal, timeout_s, false, e);
+}
+
 int container_stop_wait(struct engine *eng, const char *name, const char *signal, int64_t timeout_s, struct err *e)
 {
 	AUTO(container) struct container *c = NULL;
 	int r = container_find(eng, name, &c, e);
-	if (r < 0)
-		return r;
-	if (!container_is_running(c))
-		return err_set(e, EALREADY, "container is already stopped");
-	return stop_found_wait(c, signal, timeout_s, false, e);
+	return r < 0 ? r : lifecycle_stop_found_wait(c, signal, timeout_s, e);
 }
 
 int container_restart_wait(struct engine *eng, const char *name, const char *signal, int64_t timeout_s, struct err *e)
@@ -459,7 +470,7 @@ static int end_for_removal_wait(struct container *c, struct err *e)
 			container_move(c, STATUS_EXITED);
 			continue;
 		}
-		r = container_kill_wait(c->engine, c->id, "KILL", e);
+		r = kill_found_wait(c, c->id, "KILL", e);
 		if (r < 0 && container_is_alive(c))
 			return err_prefix(e, "could not kill container");
 		if (wait_end(c, c->starts, 20 * NS_PER_S) < 0)
@@ -551,7 +562,7 @@ int container_prune_wait(struct engine *eng, const struct filters *f, struct are
 	VEC(struct container *) victims = { 0 };
 	for (size_t i = 0; i < eng->list.n; i++) {
 		struct container *c = eng->list.v[i];
-		if (container_is_running(c) || c->is_starting || c->status == STATUS_REMOVING || (until && c->created_ns > until) ||
+		if (c->pod || container_is_running(c) || c->is_starting || c->status == STATUS_REMOVING || (until && c->created_ns > until) ||
 		    !filters_labels(f, c->config->labels, c->config->n_labels, true))
 			continue;
 		if (vec_push(&victims, c) < 0)

@@ -346,7 +346,7 @@ int container_list_wait(struct engine *eng, const struct container_list *how, st
 	if (!v)
 		return err_nomem(e);
 	for (size_t i = eng->list.n; i-- && (how->limit <= 0 || n < (size_t)how->limit);)
-		if (wanted(&l, eng->list.v[i]))
+		if (!eng->list.v[i]->pod && wanted(&l, eng->list.v[i]))
 			v[n++] = container_ref(eng->list.v[i]);
 	ret->items = arena_array(a, n, sizeof *ret->items);
 	ret->n_items = 0;

@@ -200,6 +200,10 @@ int netting_open_wait(struct container *c, const char **ret_path, struct err *e)
 {
 	struct net *net = c->engine->config.net;
 	*ret_path = NULL;
+	if (c->pod) {
+		*ret_path = str_is(c->pod->net, "host") ? "" : str_or(c->pod->net, "");
+		return 0;
+	}
 	if (netting_is(c->host->network_mode, "container:")) {
 		AUTO(container) struct container *o = NULL;
 		int r = container_find(c->engine, c->host->network_mode + 10, &o, e);
@@ -251,7 +255,7 @@ int netting_open_wait(struct container *c, const char **ret_path, struct err *e)
 
 void netting_close_wait(struct container *c)
 {
-	if (netting_is(c->host->network_mode, "container:"))
+	if (c->pod || netting_is(c->host->network_mode, "container:"))
 		return;
 	struct net *net = c->engine->config.net;
 	size_t pos = 0;
@@ -366,7 +370,7 @@ static int hosts_text(struct container *c, struct arena *a, struct buf *out, str
 
 int netting_files_wait(struct container *c, struct err *e)
 {
-	if (netting_is(c->host->network_mode, "container:"))
+	if (c->pod || netting_is(c->host->network_mode, "container:"))
 		return 0;
 	AUTO(arena) struct arena a;
 	arena_init(&a, 1 << 20);

@@ -59,7 +59,7 @@ int record_config_text(struct container *c, struct buf *out)
 	struct engine_container rec = { .id = c->id, .name = c->name, .created = c->created_ns, .image = c->image_id, .platform = c->platform,
 		.path = c->path, .args = c->args, .n_args = c->n_args, .apparmor = c->apparmor,
 		.config = json_of(&a, T_docker_container_config, c->config), .host_config = json_of(&a, T_docker_host_config, c->host),
-		.endpoints = json_of(&a, T_docker_networking_config, &net), .mounts = mounts_out(c, &a), .n_mounts = c->n_mounts };
+		.endpoints = json_of(&a, T_docker_networking_config, &net), .mounts = mounts_out(c, &a), .n_mounts = c->n_mounts, .pod = c->pod };
 	if (!rec.config.ptr || !rec.host_config.ptr || !rec.endpoints.ptr || !rec.mounts)
 		return -ENOMEM;
 	int r = schema_to_json(T_engine_container, &rec, 0, out);
@@ -166,6 +166,7 @@ static int config_load(struct container *c, const struct engine_container *rec, 
 	c->args = rec->args;
 	c->n_args = rec->n_args;
 	c->created_ns = rec->created;
+	c->pod = rec->pod;
 	return mounts_in(c, rec->mounts, rec->n_mounts);
 }
 

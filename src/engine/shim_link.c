@@ -340,7 +340,12 @@ static struct slice log_attrs(struct container *c, struct arena *a)
 static void log_config(struct container *c, const char *dir, struct arena *a, struct shim_log *ret)
 {
 	const struct docker_log_config *l = &c->host->log_config;
-	if (str_is(l->type, "none")) {
+	if (c->pod && c->pod->log) {
+		/* the kubelet rotates, and says reopen_log */
+		*ret = (struct shim_log){ .format = "cri", .path = c->pod->log };
+		return;
+	}
+	if (c->pod || str_is(l->type, "none")) {
 		ret->format = "none";
 		return;
 	}
@@ -384,6 +389,7 @@ static int shim_json(struct container *c, struct arena *a, struct shim_config *r
 	ret->exit_file = arena_fmt(a, "%s/exit.json", dir);
 	ret->open_stdin = c->config->open_stdin;
 	ret->stdin_once = c->config->stdin_once;
+	ret->shared_mounts = c->pod && c->pod->shared_mounts;
 	log_config(c, dir, a, &ret->log);
 	struct stat st;
 	if (stat("/run/systemd/system", &st) == 0)
@@ -606,6 +612,12 @@ int shim_update_wait(struct container *c, const struct oci_linux_resources *r, s
 	if (schema_to_json(T_oci_linux_resources, r, 0, &b) < 0 || buf_error(&b))
 		return err_nomem(e);
 	struct shim_request q = { .op = "update", .resources = buf_slice(&b) };
+	return busy_if_gone(call_wait(c, &q, -1, NULL, NULL, e), e);
+}
+
+int shim_reopen_log_wait(struct container *c, struct err *e)
+{
+	struct shim_request q = { .op = "reopen_log" };
 	return busy_if_gone(call_wait(c, &q, -1, NULL, NULL, e), e);
 }
 

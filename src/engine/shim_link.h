@@ -28,6 +28,7 @@ void shim_catch_up(struct container *c);
 int shim_kill_wait(struct container *c, int signal, bool all, struct err *e);
 int shim_pause_wait(struct container *c, bool pause, struct err *e);
 int shim_update_wait(struct container *c, const struct oci_linux_resources *r, struct err *e);
+int shim_reopen_log_wait(struct container *c, struct err *e);
 /* exec_id NULL: the container itself. */
 int shim_resize_wait(struct container *c, const char *exec_id, unsigned h, unsigned w, struct err *e);
 /* Hands over a socket (taken): frames (raw with a terminal) out, raw stdin in. */

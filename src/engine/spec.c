@@ -93,6 +93,8 @@ static int rlimits_fill(struct spec_build *b)
 
 static bool wants_init(const struct container *c)
 {
+	if (c->pod)
+		return false;
 	return c->host->init ? *c->host->init : c->engine->config.use_init;
 }
 
@@ -168,7 +170,7 @@ int spec_build(struct container *c, const char *netns, const struct spec_user *u
 	if (!b.process || !b.linux_ || !ret->root || !b.resources || !b.caps)
 		return err_nomem(e);
 	*ret->root = (struct oci_root){ "rootfs", h->readonly_rootfs };
-	if (!str_is(h->uts_mode, "host")) {
+	if (!str_is(h->uts_mode, "host") && !c->pod) {
 		ret->hostname = c->config->hostname;
 		ret->domainname = c->config->domainname;
 	}

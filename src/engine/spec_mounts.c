@@ -43,9 +43,36 @@ static bool is_container(const char *mode)
 	return mode && !strncmp(mode, "container:", 10);
 }
 
+/* One kind of a pod's container: the file it joins, the host's, or its own. */
+static int pod_namespace(struct spec_build *b, const char *type, const char *path, struct err *e)
+{
+	if (str_is(path, "host"))
+		return 0;
+	return vec_push(&b->namespaces, (struct oci_linux_namespace){ type, path && *path ? path : NULL }) < 0 ? err_nomem(e) : 0;
+}
+
+static int pod_namespaces(struct spec_build *b, struct err *e)
+{
+	const struct engine_pod *p = b->c->pod;
+	int r = add(b, "mount", e);
+	if (r == 0)
+		r = pod_namespace(b, "network", p->net, e);
+	if (r == 0)
+		r = pod_namespace(b, "uts", p->uts, e);
+	if (r == 0)
+		r = pod_namespace(b, "ipc", p->ipc, e);
+	if (r == 0)
+		r = pod_namespace(b, "pid", p->pid, e);
+	if (r == 0 && str_is(b->c->host->cgroupns_mode, "private"))
+		r = add(b, "cgroup", e);
+	return r;
+}
+
 int spec_namespaces(struct spec_build *b, struct err *e)
 {
 	const struct docker_host_config *h = b->c->host;
+	if (b->c->pod)
+		return pod_namespaces(b, e);
 	int r = add(b, "mount", e);
 	if (r == 0 && *b->netns)
 		r = vec_push(&b->namespaces, (struct oci_linux_namespace){ "network", arena_strdup(b->a, b->netns) }) < 0 ? err_nomem(e) : 0;
@@ -69,6 +96,8 @@ static int shm(struct spec_build *b, struct err *e)
 {
 	struct container *c = b->c;
 	const char *mode = str_or(c->host->ipc_mode, "private");
+	if (c->pod && c->pod->shm)
+		return MOUNT("/dev/shm", "bind", c->pod->shm, "rbind", "rprivate");
 	if (!strcmp(mode, "none"))
 		return 0;
 	if (!strcmp(mode, "host"))
@@ -195,14 +224,14 @@ static bool target_taken(const struct container *c, const char *target)
 static int network_files(struct spec_build *b, struct err *e)
 {
 	static const char *const names[] = { "resolv.conf", "hostname", "hosts" };
-	struct container *owner = netting_joined(b->c);
-	const char *dir = container_dir(owner ? owner : b->c, b->a);
+	struct container *owner = b->c->pod ? NULL : netting_joined(b->c);
+	const char *dir = b->c->pod ? b->c->pod->files : container_dir(owner ? owner : b->c, b->a);
 	container_unref(owner);
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+	for (size_t i = 0; dir && i < ARRAY_LEN(names); i++) {
 		const char *target = arena_fmt(b->a, "/etc/%s", names[i]), *source = arena_fmt(b->a, "%s/%s", dir, names[i]);
 		if (!target || !source)
 			return err_nomem(e);
-		if (target_taken(b->c, target))
+		if (target_taken(b->c, target) || (b->c->pod && access(source, F_OK) < 0))
 			continue;
 		if (MOUNT(target, "bind", source, "rbind", "rprivate") < 0)
 			return err_nomem(e);
@@ -242,7 +271,7 @@ int spec_mounts(struct spec_build *b, struct err *e)
 		r = !strcmp(c->mounts[i].type, "image") ? image_mount(b, &c->mounts[i], e) : user_mount(b, &c->mounts[i], e);
 	for (uint32_t i = 0; r == 0 && i < c->host->n_tmpfs; i++)
 		r = tmpfs_mount(b, &c->host->tmpfs[i], e);
-	bool init = c->host->init ? *c->host->init : c->engine->config.use_init;
+	bool init = c->pod ? false : c->host->init ? *c->host->init : c->engine->config.use_init;
 	if (r == 0 && init)
 		r = MOUNT("/sbin/docker-init", "bind", c->engine->config.runtime, "bind", "ro", "rprivate") < 0 ? err_nomem(e) : 0;
 	if (r < 0)

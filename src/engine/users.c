@@ -25,7 +25,7 @@ static bool has_own_etc(struct container *c)
 			return true;
 	}
 	for (uint32_t i = 0; i < c->n_mounts; i++)
-		if (!strncmp(c->mounts[i].target, "/etc", 4))
+		if (str_is(c->mounts[i].target, "/etc") || str_is(c->mounts[i].target, "/etc/passwd") || str_is(c->mounts[i].target, "/etc/group"))
 			return true;
 	return false;
 }

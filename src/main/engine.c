@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/vec.h"
+#include "cri/cri.h"
 #include "docker_api/api.h"
 #include "engine/engine.h"
 #include "image/image.h"
@@ -28,7 +29,7 @@
 typedef VEC(const char *) strings;
 
 struct options {
-	const char *root, *run, *config, *bridge, *bip, *table, *hub, *runtime, *log_level, *cgroup_parent, *log_driver, *userns_remap;
+	const char *root, *run, *config, *bridge, *bip, *table, *hub, *runtime, *log_level, *cgroup_parent, *log_driver, *userns_remap, *cri, *pod_cidr, *pod_bridge;
 	const char *tls_ca, *tls_cert, *tls_key;
 	strings hosts, insecure, mirrors, labels, dns, dns_search, dns_options, log_options;
 	bool tls, tls_verify, init, debug, no_dns;
@@ -71,6 +72,9 @@ static const struct flag {
 	{ "--dns-opt", LIST, OPT(dns_options), "resolver option of containers; repeatable" },
 	{ "--no-dns-process", SWITCH, OPT(no_dns), "do not start the dns role when nobody has" },
 	{ "--cgroup-parent", TEXT, OPT(cgroup_parent), "cgroup of all containers (/docker)" },
+	{ "--cri", TEXT, OPT(cri), "socket of the container runtime interface (unix://RUN/cri.sock); none" },
+	{ "--pod-cidr", TEXT, OPT(pod_cidr), "subnet of the pods of this machine (10.244.0.0/24)" },
+	{ "--pod-bridge", TEXT, OPT(pod_bridge), "device of their bridge (coracle-pods)" },
 	{ "--init", SWITCH, OPT(init), "an init process in each container" },
 	{ "--log-driver", TEXT, OPT(log_driver), "json-file, local, none" },
 	{ "--log-opt", LIST, OPT(log_options), "key=value; repeatable" },
@@ -139,6 +143,7 @@ struct daemon {
 	struct volumes *volumes;
 	struct engine *engine;
 	struct docker_api *api;
+	struct cri *cri;
 	struct tls_config *tls;
 	char self[PATH_MAX], runtime[PATH_MAX], hostname[256];
 	int lock;
@@ -243,6 +248,23 @@ static int listen_all(struct daemon *d, struct err *e)
 	return r;
 }
 
+static int cri_start_wait(struct daemon *d, struct err *e)
+{
+	char path[PATH_MAX];
+	const char *at = d->o.cri;
+	if (at && !strcmp(at, "none"))
+		return 0;
+	if (at && strncmp(at, "unix://", 7))
+		return err_set(e, EINVAL, "--cri %s is neither unix://PATH nor none", at);
+	fmt_into(path, sizeof path, "%s/cri.sock", d->o.run);
+	struct cri_config c = { .engine = d->engine, .run = d->o.run, .pod_cidr = d->o.pod_cidr, .pod_bridge = d->o.pod_bridge, .debug = d->o.debug };
+	int r = cri_open_wait(d->loop, &c, &d->cri, e);
+	if (r < 0)
+		return err_prefix(e, "opening the container runtime interface"), r;
+	int fd = unix_listen(at ? at + 7 : path, 0660, SOCK_STREAM, e);
+	return fd < 0 ? fd : cri_listen(d->cri, fd, e);
+}
+
 /* --- opening, in the order of who needs whom */
 static int open_stores(struct daemon *d, struct err *e)
 {
@@ -283,6 +305,8 @@ static int open_wait(struct daemon *d, struct err *e)
 		r = engine_open_wait(d->loop, &c, &d->engine, e);
 	if (r == 0)
 		r = docker_api_new(d->loop, d->engine, &d->api, e);
+	if (r == 0)
+		r = cri_start_wait(d, e);
 	return r == 0 ? listen_all(d, e) : r;
 }
 
@@ -322,6 +346,8 @@ static void down_fiber(void *arg)
 	struct daemon *d = arg;
 	struct err e = { 0 };
 	engine_stop_all_wait(d->engine, 10);
+	if (d->cri)
+		cri_down_wait(d->cri);
 	if (net_down_wait(d->net, &e) < 0)
 		log_warn("the network did not go down", "error=%s", e.text);
 	remove_parent_groups(d->o.cgroup_parent);
@@ -343,6 +369,8 @@ static void on_signal(void *arg, int sig)
 static void close_all(struct daemon *d)
 {
 	docker_api_free(d->api);
+	if (d->engine)
+		cri_free(d->cri);
 	engine_close(d->engine);
 	/* net and images end with the process: containers keep what they have */
 	if (d->kv)

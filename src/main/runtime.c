@@ -22,6 +22,7 @@ static const struct role {
 	{ "unpack", unpack_main, false },
 	{ "shim", shim_main, true },
 	{ "init", shim_init_main, false },
+	{ "hold", shim_hold_main, false },
 };
 
 int main(int argc, char **argv)

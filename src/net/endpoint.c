@@ -87,7 +87,7 @@ int endpoint_name(struct endpoint *p)
 {
 	p->pub.dns_names = NULL;
 	p->pub.n_dns_names = 0;
-	if (p->network->pub.is_default_bridge || !p->addr)
+	if (p->network->pub.is_default_bridge || p->network->pub.owner[0] || !p->addr)
 		return 0;
 	const char **v = arena_array(&p->arena, p->n_aliases + 3, sizeof *v);
 	char short_id[13];
@@ -155,7 +155,7 @@ static bool wants_names(const struct sandbox *s)
 {
 	struct endpoint *p;
 	list_each(p, &s->endpoints, node)
-		if (p->addr && !p->network->pub.is_default_bridge)
+		if (p->addr && !p->network->pub.is_default_bridge && !p->network->pub.owner[0])
 			return true;
 	return false;
 }
@@ -358,7 +358,7 @@ int net_attach_wait(struct net *n, const struct net_attach *how, const struct ne
 	int r = w ? check_attach(n, s, w, e) : err_set(e, why.code, "%s", why.text);
 	if (r == 0)
 		r = attach_locked_wait(n, s, w, how, &p, e);
-	if (r == 0 && !w->pub.is_default_bridge)
+	if (r == 0 && !w->pub.is_default_bridge && !w->pub.owner[0])
 		sandbox_tell_dns_wait(n, s);
 	if (r == 0 && ret)
 		*ret = &p->pub;

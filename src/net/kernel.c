@@ -127,6 +127,16 @@ static bool netns_is(const char *path)
 	return statfs(path, &s) == 0 && s.f_type == NSFS_MAGIC;
 }
 
+static int tcp_socket(const char *netns, bool v6, struct err *e)
+{
+	AUTO(away) struct away away = { -1 };
+	int r = netns[0] ? go(&away, netns) : 0;
+	if (r < 0)
+		return err_sys(e, r, "enter %s", netns);
+	int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	return fd < 0 ? err_sys(e, errno, "make a socket in %s", netns) : fd;
+}
+
 static int sysctls(const char *netns, const struct schema_pair *v, uint32_t n, struct err *e)
 {
 	AUTO(away) struct away away = { -1 };
@@ -489,6 +499,6 @@ static int coexist(const char *table, const struct net_bridges *there, const str
 const struct net_kernel net_kernel_real = {
 	.bridge_up = bridge_up, .bridge_down = del_link, .routes = routes, .forwarding_on = forwarding_on,
 	.netns_make = netns_make, .netns_drop = netns_drop, .netns_is = netns_is, .sysctls = sysctls,
-	.attach = attach, .detach = del_link, .default_route = default_route, .dns_sockets = dns_sockets,
+	.attach = attach, .detach = del_link, .default_route = default_route, .tcp_socket = tcp_socket, .dns_sockets = dns_sockets,
 	.commit = nft_batch_commit_on, .forget_udp = conntrack_forget_udp, .hold_port = hold_port, .stats = stats, .link_is = link_is, .coexist = coexist,
 };

@@ -37,6 +37,7 @@ struct net_kernel {
 	int (*attach)(struct net_plan *p, struct err *e);
 	int (*detach)(const char *veth, struct err *e);                         /* 0 when it is gone */
 	int (*default_route)(const char *netns, uint32_t index, uint32_t gateway, struct err *e);   /* gateway 0: removes it */
+	int (*tcp_socket)(const char *netns, bool v6, struct err *e);           /* descriptor; netns "": the host's */
 	int (*dns_sockets)(const char *netns, int fds[2], struct err *e);       /* UDP, TCP on DNS_INNER_ADDR:DNS_INNER_PORT */
 	int (*commit)(struct netlink *nl, struct nft_batch *b, struct err *e);   /* nl: as in nft_batch_commit_on */
 	/* Flows that are under way to UDP ports meet the new state of publication. */

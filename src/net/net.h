@@ -64,6 +64,7 @@ int net_collect_wait(struct net *n, bool (*alive)(void *arg, const char *contain
 struct net_network {
 	const char *id;                  /* 64 hex digits */
 	const char *name;
+	const char *owner;               /* "": Docker's; others are not found by its names and not listed */
 	const char *driver;              /* bridge, host, null */
 	const char *created;             /* RFC 3339 */
 	const char *subnet, *gateway, *ip_range;   /* "172.18.0.0/16", "172.18.0.1", "" when none; "" for host and none */
@@ -79,6 +80,7 @@ struct net_network {
 
 struct net_create {
 	const char *name;
+	const char *owner;               /* NULL or "": Docker's; another's name may be anything */
 	const char *driver;              /* NULL or "": bridge */
 	const char *subnet, *gateway, *ip_range;     /* NULL or "": chosen */
 	bool internal, attachable, enable_ipv6;
@@ -98,6 +100,9 @@ int net_create_wait(struct net *n, const struct net_create *how, const struct ne
 int net_remove_wait(struct net *n, const char *name_or_id, struct err *e);
 /* By name, full id, or unique prefix of an id. -ENOENT "network x not found"; -EINVAL when a prefix is ambiguous. */
 int net_find(struct net *n, const char *name_or_id, const struct net_network **ret, struct err *e);
+/* One of another owner, by its name. */
+int net_find_owned(struct net *n, const char *owner, const char *name, const struct net_network **ret, struct err *e);
+int net_remove_owned_wait(struct net *n, const char *owner, const char *name, struct err *e);
 /* All networks in order of creation, predefined first; *pos starts at 0; NULL at the end. */
 const struct net_network *net_next(struct net *n, size_t *pos);
 
@@ -122,6 +127,8 @@ int net_sandbox_open_wait(struct net *n, const struct net_sandbox_options *o, co
 int net_sandbox_close_wait(struct net *n, const char *container);
 /* The bind mount of an open sandbox, "" for host, NULL when there is none. */
 const char *net_sandbox_path(struct net *n, const char *container);
+/* A TCP socket (IPv4, or IPv6) that lives in the sandbox's namespace, not connected; the host's for a host sandbox. Blocking descriptor or -errno. */
+int net_sandbox_socket_wait(struct net *n, const char *container, bool v6, struct err *e);
 /* The container was renamed: names in DNS follow. 0 also when it has no sandbox. */
 int net_sandbox_rename_wait(struct net *n, const char *container, const char *name, struct err *e);
 

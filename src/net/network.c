@@ -62,6 +62,26 @@ int net_find(struct net *n, const char *key, const struct net_network **ret, str
 	struct network *w = network_find(n, key, &why);
 	if (!w)
 		return err_set(e, why.code, "%s", why.text);
+	if (w->pub.owner[0])
+		return err_set(e, ENOENT, "network %s not found", key);
+	*ret = &w->pub;
+	return 0;
+}
+
+static struct network *find_owned(struct net *n, const char *owner, const char *name)
+{
+	struct network *w;
+	list_each(w, &n->networks, node)
+		if (!strcmp(w->pub.owner, owner) && !strcmp(w->pub.name, name))
+			return w;
+	return NULL;
+}
+
+int net_find_owned(struct net *n, const char *owner, const char *name, const struct net_network **ret, struct err *e)
+{
+	struct network *w = find_owned(n, owner, name);
+	if (!w)
+		return err_set(e, ENOENT, "network %s of %s not found", name, owner);
 	*ret = &w->pub;
 	return 0;
 }
@@ -70,11 +90,14 @@ const struct net_network *net_next(struct net *n, size_t *pos)
 {
 	size_t i = 0;
 	struct network *w;
-	list_each(w, &n->networks, node)
+	list_each(w, &n->networks, node) {
+		if (w->pub.owner[0])
+			continue;
 		if (i++ == *pos) {
 			(*pos)++;
 			return &w->pub;
 		}
+	}
 	return NULL;
 }
 
@@ -113,7 +136,7 @@ static const char *or_empty(const char *s)
 static void from_record(struct network *w, const struct net_network_record *r)
 {
 	w->pub = (struct net_network){
-		.id = or_empty(r->id), .name = or_empty(r->name), .driver = or_empty(r->driver), .created = or_empty(r->created),
+		.id = or_empty(r->id), .name = or_empty(r->name), .owner = or_empty(r->owner), .driver = or_empty(r->driver), .created = or_empty(r->created),
 		.subnet = or_empty(r->subnet), .gateway = or_empty(r->gateway), .ip_range = or_empty(r->ip_range),
 		.has_ipam_config = r->has_ipam_config, .internal = r->internal, .attachable = r->attachable, .enable_ipv6 = r->enable_ipv6,
 		.bridge = or_empty(r->bridge), .mtu = r->mtu, .options = r->options, .n_options = r->n_options,
@@ -124,7 +147,7 @@ static void from_record(struct network *w, const struct net_network_record *r)
 static struct net_network_record to_record(const struct net_network *p)
 {
 	return (struct net_network_record){
-		.id = p->id, .name = p->name, .driver = p->driver, .created = p->created, .subnet = p->subnet, .gateway = p->gateway,
+		.id = p->id, .name = p->name, .owner = p->owner, .driver = p->driver, .created = p->created, .subnet = p->subnet, .gateway = p->gateway,
 		.ip_range = p->ip_range, .has_ipam_config = p->has_ipam_config, .internal = p->internal, .attachable = p->attachable,
 		.enable_ipv6 = p->enable_ipv6, .bridge = p->bridge, .mtu = p->mtu, .options = p->options, .n_options = p->n_options,
 		.labels = p->labels, .n_labels = p->n_labels, .aux = p->aux, .n_aux = p->n_aux,
@@ -359,7 +382,7 @@ static int describe(struct network *w, const struct net_create *c, struct err *e
 	rand_hex(id, 32);
 	clock_rfc3339_nano(created, clock_realtime_ns());
 	w->pub = (struct net_network){
-		.id = arena_strdup(a, id), .name = arena_strdup(a, c->name), .driver = "bridge", .created = arena_strdup(a, created),
+		.id = arena_strdup(a, id), .name = arena_strdup(a, c->name), .owner = arena_strdup(a, or_empty(c->owner)), .driver = "bridge", .created = arena_strdup(a, created),
 		.subnet = arena_strdup(a, or_empty(c->subnet)), .gateway = arena_strdup(a, or_empty(c->gateway)),
 		.ip_range = arena_strdup(a, or_empty(c->ip_range)), .internal = c->internal, .attachable = c->attachable, .enable_ipv6 = c->enable_ipv6,
 		.options = copy_pairs(a, c->options, c->n_options), .n_options = c->n_options,
@@ -369,7 +392,7 @@ static int describe(struct network *w, const struct net_create *c, struct err *e
 	p->has_ipam_config = p->subnet && (p->subnet[0] || (p->gateway && p->gateway[0]));
 	const char *bridge = schema_pair_get(c->options, c->n_options, OPTION "bridge.name");
 	p->bridge = bridge && bridge[0] ? arena_strdup(a, bridge) : arena_fmt(a, "br-%.12s", id);
-	if (!p->id || !p->name || !p->created || !p->subnet || !p->gateway || !p->ip_range || !p->options || !p->labels || !p->aux || !p->bridge)
+	if (!p->id || !p->name || !p->owner || !p->created || !p->subnet || !p->gateway || !p->ip_range || !p->options || !p->labels || !p->aux || !p->bridge)
 		return err_nomem(e);
 	if (strlen(p->bridge) > 15 || strchr(p->bridge, '/') || !strcmp(p->bridge, ".") || !strcmp(p->bridge, "..") || strpbrk(p->bridge, " \t\n:"))
 		return err_set(e, EINVAL, "invalid bridge name \"%s\"", p->bridge);
@@ -452,7 +475,11 @@ int net_create_wait(struct net *n, const struct net_create *c, const struct net_
 		network_free(w);
 		return err_sys(e, r, "create network %s", c->name);
 	}
-	if ((r = check_name(n, c->name, e)) == 0 && (r = check_driver(c, e)) == 0 && (r = describe(w, c, e)) == 0)
+	if (c->owner && c->owner[0])
+		r = find_owned(n, c->owner, c->name) ? err_set(e, EEXIST, "network %s of %s already exists", c->name, c->owner) : 0;
+	else
+		r = check_name(n, c->name, e);
+	if (r == 0 && (r = check_driver(c, e)) == 0 && (r = describe(w, c, e)) == 0)
 		r = create_locked_wait(n, w, e);
 	fmutex_unlock(&n->create_lock);
 	if (r < 0) {
@@ -464,13 +491,19 @@ int net_create_wait(struct net *n, const struct net_create *c, const struct net_
 	return 0;
 }
 
-int net_remove_wait(struct net *n, const char *key, struct err *e)
+static int remove_wait(struct net *n, const char *owner, const char *key, struct err *e)
 {
 	int r = fmutex_lock_wait(&n->create_lock);
 	if (r < 0)
 		return err_sys(e, r, "remove network %s", key);
 	struct err why = { 0 };
-	struct network *w = network_find(n, key, &why);
+	struct network *w = owner[0] ? find_owned(n, owner, key) : network_find(n, key, &why);
+	if (!w && owner[0])
+		err_set(&why, ENOENT, "network %s of %s not found", key, owner);
+	else if (w && strcmp(w->pub.owner, owner)) {
+		w = NULL;
+		err_set(&why, ENOENT, "network %s not found", key);
+	}
 	if (!w)
 		r = err_set(e, why.code, "%s", why.text);
 	else if (w->pub.predefined)
@@ -495,6 +528,16 @@ int net_remove_wait(struct net *n, const char *key, struct err *e)
 	}
 	fmutex_unlock(&n->create_lock);
 	return r;
+}
+
+int net_remove_wait(struct net *n, const char *key, struct err *e)
+{
+	return remove_wait(n, "", key, e);
+}
+
+int net_remove_owned_wait(struct net *n, const char *owner, const char *name, struct err *e)
+{
+	return remove_wait(n, owner, name, e);
 }
 
 /* --- start and end */

@@ -415,6 +415,25 @@ int net_sandbox_close_wait(struct net *n, const char *container)
 	return 0;
 }
 
+struct socket_job { const struct net_kernel *k; char path[4096]; bool v6; struct err err; };
+static int socket_job(void *arg)
+{
+	struct socket_job *j = arg;
+	return j->k->tcp_socket(j->path, j->v6, &j->err);
+}
+
+int net_sandbox_socket_wait(struct net *n, const char *container, bool v6, struct err *e)
+{
+	struct sandbox *s = sandbox_find(n, container);
+	if (!s)
+		return err_set(e, ENOENT, "no network sandbox for %s", container);
+	struct socket_job j = { .k = n->kernel, .v6 = v6 };
+	if (!fmt_into(j.path, sizeof j.path, "%s", s->path))
+		return err_set(e, ENAMETOOLONG, "the path of a namespace is too long");
+	int r = net_job_wait(socket_job, &j);
+	return r < 0 ? err_set(e, r, "%s", j.err.text) : r;
+}
+
 const char *net_sandbox_path(struct net *n, const char *container)
 {
 	struct sandbox *s = sandbox_find(n, container);

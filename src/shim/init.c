@@ -73,3 +73,18 @@ int shim_init_main(int argc, char **argv)
 			return code;
 	}
 }
+
+int shim_hold_main(int argc, char **argv)
+{
+	sigset_t all;
+	int sig;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	while (sigwait(&all, &sig) == 0) {
+		if (sig == SIGTERM || sig == SIGINT)
+			return 0;
+		while (sig == SIGCHLD && waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	}
+	return 1;
+}
