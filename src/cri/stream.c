@@ -26,6 +26,7 @@ struct cri_streams {
 	struct map tickets;
 	struct list order;
 	unsigned port;
+	unsigned n_refs;                /* its owner's, and those of requests that are still on their way out */
 };
 
 static const char *const paths[] = { "exec", "attach", "portforward" };
@@ -139,9 +140,26 @@ static int claim(struct http_request *r, enum cri_stream_kind kind, struct ticke
 
 /* --- what is served */
 
-static int remote_request(struct http_request *r, enum cri_stream_kind kind, struct err *e)
+static void streams_unref(struct cri_streams *s)
+{
+	if (--s->n_refs)
+		return;
+	map_release(&s->tickets);
+	free(s);
+}
+AUTO_DEFINE(streams, struct cri_streams *, streams_unref)
+
+static struct cri_streams *streams_ref(struct http_request *r)
 {
 	struct cri_streams *s = r->user;
+
+	s->n_refs++;
+	return s;
+}
+
+static int remote_request(struct http_request *r, enum cri_stream_kind kind, struct err *e)
+{
+	AUTO(streams) struct cri_streams *s = streams_ref(r);
 	AUTO(ticket) struct ticket *t = NULL;
 	struct remote *io;
 	struct err why = { 0 };
@@ -185,13 +203,14 @@ static int forward_connection(void *arg, unsigned port, struct stream *data, str
 
 static int forward_request(struct http_request *r, struct err *e)
 {
+	AUTO(streams) struct cri_streams *s = streams_ref(r);
 	AUTO(ticket) struct ticket *t = NULL;
 	int n = claim(r, CRI_STREAM_PORT_FORWARD, &t, e);
 
 	if (n < 0)
 		return n;
 	return forward_serve_wait(r, t->q.ports, t->q.n_ports,
-		&(struct forward_handler){ forward_connection, &(struct target){ r->user, t->q.id } }, e);
+		&(struct forward_handler){ forward_connection, &(struct target){ s, t->q.id } }, e);
 }
 
 static const struct http_route routes[] = {
@@ -228,6 +247,7 @@ int cri_streams_new(struct loop *l, const struct cri_stream_ops *ops, void *arg,
 
 	if (!s)
 		return err_nomem(e);
+	s->n_refs = 1;
 	s->loop = l;
 	s->ops = ops;
 	s->arg = arg;
@@ -250,6 +270,5 @@ void cri_streams_free(struct cri_streams *s)
 	http_server_free(s->http);
 	while (!list_empty(&s->order))
 		ticket_free(take_out(s, list_first(&s->order, struct ticket, node)->token));
-	map_release(&s->tickets);
-	free(s);
+	streams_unref(s);
 }

@@ -352,7 +352,7 @@ bool channels_gone(const struct channels *c) { return c->dead; }
 
 int channels_send_wait(struct channels *c, unsigned i, struct slice p)
 {
-	int r;
+	int r = -EPIPE;
 
 	while (!c->dead && (r = send_message(c, i, p)) == -EAGAIN) {
 		r = stream_ready_wait(&c->v[i].s, STREAM_WRITABLE, 0);
