@@ -13,10 +13,12 @@
 #include "base/err.h"
 #include "kube/meta/user.h"
 
-/* Who exists: filled by whoever has the objects. 1 exists with this uid (uid NULL: any), 0 not, -errno unknown. May suspend. */
+/* Who exists: filled by whoever has the objects. Without one no service-account token is good. */
+struct kube_token_object { const char *uid, *node_name, *service_account; };     /* the latter two: of pods; NULL or "" otherwise */
 struct kube_token_lookup {
-	int (*exists_wait)(void *arg, const char *plural, const char *ns, const char *name, const char *uid);
-	/* The token in a legacy Secret of type kubernetes.io/service-account-token equals this one. NULL: no such secrets. */
+	/* plural: serviceaccounts, pods, secrets, nodes (ns ""). 0 and *ret in arena; -ENOENT; another error: unknown, the token is refused. May suspend. */
+	int (*find_wait)(void *arg, const char *plural, const char *ns, const char *name, struct arena *a, struct kube_token_object *ret);
+	/* 1: the Secret (of type kubernetes.io/service-account-token) holds exactly this token. NULL: there are no such secrets. May suspend. */
 	int (*secret_holds_wait)(void *arg, const char *ns, const char *name, const char *token);
 	void *arg;
 };
@@ -25,13 +27,15 @@ struct kube_tokens;
 struct kube_tokens_options {
 	const char *key_path;                   /* EC P-256 key in PEM, made when missing (0600) */
 	const char *issuer;                     /* NULL: "https://kubernetes.default.svc.cluster.local" */
-	const char *server;                     /* for jwks_uri: "https://127.0.0.1:6443"; NULL: the issuer */
+	const char *server;                     /* for jwks_uri: "https://10.0.0.5:6443"; NULL: the issuer */
 	int64_t (*now_ns)(void);                /* realtime; NULL: the clock */
 };
 int kube_tokens_open(const struct kube_tokens_options *o, struct kube_tokens **ret, struct err *e);
 void kube_tokens_free(struct kube_tokens *t);
 void kube_tokens_set_lookup(struct kube_tokens *t, const struct kube_token_lookup *lookup);
 const char *kube_tokens_issuer(const struct kube_tokens *t);
+/* What was set; find_wait NULL: nothing. */
+const struct kube_token_lookup *kube_tokens_lookup(const struct kube_tokens *t);
 
 /* What a token is bound to besides its account. */
 struct kube_token_binding { const char *kind, *name, *uid; };      /* Pod, Secret, Node; kind NULL: nothing */
@@ -50,7 +54,7 @@ int kube_token_issue_legacy(struct kube_tokens *t, const struct kube_token_subje
  * -EKEYREJECTED when it is not good, with the reason. May suspend (lookup).
  */
 int kube_token_verify_wait(struct kube_tokens *t, const char *token, const char *const *audiences, size_t n_audiences, struct arena *a, struct kube_user *ret,
-	const char *const **ret_audiences, size_t *n_ret_audiences, struct err *e);
+	const char ***ret_audiences, size_t *n_ret_audiences, struct err *e);
 
 /* A fresh static token for a component: name "system:kube-scheduler", groups copied. In a, 43 characters. */
 int kube_token_static(struct kube_tokens *t, const char *name, const char *const *groups, size_t n_groups, struct arena *a, const char **ret, struct err *e);
@@ -60,5 +64,7 @@ int kube_tokens_jwks(struct kube_tokens *t, struct buf *out);
 int kube_tokens_discovery(struct kube_tokens *t, struct buf *out);
 
 /* --- the wire form, for tests and the fuzzer: splits and decodes, checks no signature */
-struct kube_jwt { struct slice signed_part, signature; struct slice header, claims; };
+struct kube_jwt { struct slice signed_part, signature, header, claims; };
 int kube_jwt_split(struct slice token, struct arena *a, struct kube_jwt *ret, struct err *e);
+/* The user of a service account: name, uid, its three groups. -ENOMEM. */
+int kube_token_account_user(const struct kube_token_subject *s, struct arena *a, struct kube_user *ret);

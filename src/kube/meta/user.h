@@ -28,7 +28,8 @@ struct kube_attributes {
 /* The two seams that kube/api declares and kube/auth fills. */
 struct http_request;
 struct kube_authenticator {
-	/* The user in the request's arena. -EKEYREJECTED (401) when something was shown and is not valid; anonymous otherwise. May suspend. */
+	/* The user in the request's arena. -EKEYREJECTED (401) when something was shown and is not valid; -EACCES (403, e has the whole sentence) and -EINVAL
+	 * when it wants to be somebody it may not; anonymous otherwise. May suspend. */
 	int (*authenticate_wait)(void *arg, struct http_request *r, struct kube_user *ret, struct err *e);
 	void *arg;
 };
