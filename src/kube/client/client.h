@@ -93,6 +93,8 @@ void informer_add_handler(struct informer *i, struct informer_handler *h);
 void informer_remove_handler(struct informer_handler *h);
 bool informer_synced(const struct informer *i);
 const struct kube_resource *informer_resource(const struct informer *i);
+/* How far the cache has come: every write with this resourceVersion or a smaller one is in it. */
+int64_t informer_revision(const struct informer *i);
 int informer_synced_wait(struct informer *i, int64_t timeout_ns);
 /* NULL when absent; the cache's own reference (ref it to keep it across a suspend). */
 struct kobject *informer_get(const struct informer *i, const char *ns, const char *name);

@@ -16,11 +16,11 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "base/rand.h"
 #include "kube/client/client_int.h"
 #include "kube/client/index_int.h"
 
-enum { PAGE = 500, RELIST_PAGES_MAX = 100000 };
 static const int64_t BACKOFF_LEAST_NS = 100 * NS_PER_MS, BACKOFF_MOST_NS = 10 * NS_PER_S;
 
 struct informer {
@@ -35,6 +35,7 @@ struct informer {
 	struct waitq synced_q;
 	struct fiber *fiber;
 	char revision[32];               /* to watch from; "" lists first */
+	int64_t seen;                    /* the same as a number, once all of a list is in */
 	int64_t backoff_ns;
 	bool synced, freed;
 	unsigned refs;                   /* the owner's, the fiber's */
@@ -99,9 +100,16 @@ static void drop(struct informer *i, const char *key, struct kobject *last)
 	kobject_unref(old);
 }
 
-/* --- listing */
+/* As a number, which Kubernetes promises since 1.35; other texts count as nothing. */
+static void see(struct informer *i)
+{
+	int64_t n;
 
-struct seen { struct map keys; };
+	if (num_parse_i64(slice_of(i->revision), 0, INT64_MAX, &n) == 0)
+		i->seen = MAX(i->seen, n);
+}
+
+/* --- listing */
 
 static int take_page(struct informer *i, const struct kube_list_head *page, struct map *seen)
 {
@@ -204,6 +212,7 @@ static int list_wait(struct informer *i, struct err *e)
 	free(cont);
 	if (r == 0 && !i->freed) {
 		sweep(i, &seen);
+		see(i);
 		i->synced = true;
 		waitq_wake_all(&i->synced_q);
 	} else {
@@ -225,10 +234,12 @@ static int take_object(struct informer *i, const struct kube_watch_event *w, boo
 	if (kobject_meta(o)->resource_version)
 		fmt_into(i->revision, sizeof i->revision, "%s", kobject_meta(o)->resource_version);
 	if (deleted) {
+		see(i);
 		drop(i, o->key, o);
 		kobject_unref(o);
 		return 0;
 	}
+	see(i);
 	old = map_gets(&i->objects, o->key);
 	if (old && old->revision >= o->revision && o->revision) {
 		kobject_unref(o);
@@ -260,6 +271,7 @@ static int take_event(struct informer *i, struct slice line, struct err *e)
 		r = schema_from_json(T_kube_partial_object_metadata, w.object, 0, &a, &p, e);
 		if (r == 0 && p.metadata.resource_version && *p.metadata.resource_version)
 			fmt_into(i->revision, sizeof i->revision, "%s", p.metadata.resource_version);
+		see(i);
 		return r;
 	}
 	if (!strcmp(w.type, "ERROR"))
@@ -437,6 +449,7 @@ void informer_remove_handler(struct informer_handler *h)
 }
 
 bool informer_synced(const struct informer *i) { return i->synced; }
+int64_t informer_revision(const struct informer *i) { return i->seen; }
 const struct kube_resource *informer_resource(const struct informer *i) { return i->resource; }
 
 int informer_synced_wait(struct informer *i, int64_t timeout_ns)
