@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "dns/dns.h"
 #include "main/engine.h"
+#include "main/server.h"
 #include "main/version.h"
 #include "registry/registry.h"
 
@@ -25,6 +26,7 @@ static const struct role {
 } roles[] = {
 	{ "engine", engine_main, "the container engine and its Docker API" },
 	{ "registry", registry_main, "OCI distribution server" },
+	{ "server", server_main, "the Kubernetes control plane" },
 	{ "dns", dns_main, "names of containers, at 127.0.0.11 in each" },
 	{ "version", version_main, "print the version" },
 };

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a resource's table shows: the kind's own columns, a custom resource's printer columns, or name and age. */
+#pragma once
+#include "kube/api/api_int.h"
+
+int api_columns(struct api_req *q, struct kube_table *t, struct err *e);
+int api_cells(struct api_req *q, const struct api_item *item, struct kube_table_row *row, struct err *e);

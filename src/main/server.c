@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The role `server`: flags, and the wiring of store, API server and what runs beside it. */
+#include "main/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "kube/api/api.h"
+#include "kube/auth/ca.h"
+#include "main/folders.h"
+#include "main/version.h"
+
+struct server {
+	const char *root, *run, *config, *listen, *cert, *key, *client_ca;
+	char host[256];
+	unsigned port;
+	struct loop *loop;
+	struct store *store;
+	struct kube_api *api;
+	struct tls_config *tls;
+	struct kube_ca *ca;
+	char pki[600], ca_file[620];
+	int fd, exit_code;
+};
+
+static int read_flags(int argc, char **argv, struct server *s)
+{
+	static const struct option rows[] = {
+		{ "root", required_argument, NULL, 'r' }, { "run", required_argument, NULL, 'u' }, { "config", required_argument, NULL, 'c' },
+		{ "listen", required_argument, NULL, 'l' }, { "tls-cert-file", required_argument, NULL, 't' },
+		{ "tls-private-key-file", required_argument, NULL, 'k' }, { "client-ca-file", required_argument, NULL, 'a' },
+		{ "log-level", required_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' }, { 0 },
+	};
+	int c;
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "", rows, NULL)) >= 0) {
+		switch (c) {
+		case 'r': s->root = optarg; break;
+		case 'u': s->run = optarg; break;
+		case 'c': s->config = optarg; break;
+		case 'l': s->listen = optarg; break;
+		case 't': s->cert = optarg; break;
+		case 'k': s->key = optarg; break;
+		case 'a': s->client_ca = optarg; break;
+		case 'v': log_setup(!strcmp(optarg, "debug") ? LOG_DEBUG_ : !strcmp(optarg, "warn") ? LOG_WARN_ : LOG_INFO_, "server"); break;
+		case 'h':
+			puts("usage: coracle server [--root DIR] [--run DIR] [--config DIR] [--listen HOST:PORT] [--tls-cert-file FILE --tls-private-key-file FILE]\n"
+			     "                      [--client-ca-file FILE] [--log-level LEVEL]");
+			return 1;
+		default: return -EINVAL;
+		}
+	}
+	if (optind < argc || !s->cert != !s->key) {
+		fprintf(stderr, "server: %s\n", optind < argc ? "takes no arguments" : "--tls-cert-file and --tls-private-key-file go together");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int split_address(struct server *s, struct err *e)
+{
+	int64_t port;
+	ptrdiff_t colon = slice_rfind(slice_of(s->listen), ':');
+	if (colon < 0 || num_parse_i64(slice_of(s->listen + colon + 1), 0, 65535, &port) < 0)
+		return err_set(e, EINVAL, "--listen %s: must be HOST:PORT", s->listen);
+	struct slice host = slice_n(s->listen, (size_t)colon);
+	if (host.len > 2 && host.ptr[0] == '[')
+		host = slice_n(host.ptr + 1, host.len - 2);
+	fmt_into(s->host, sizeof s->host, "%.*s", SLICE_FMT(slice_is(host, "0.0.0.0") ? SLICE("") : host));
+	s->port = (unsigned)port;
+	return 0;
+}
+
+static int make_folder(const char *fmt, const char *dir, struct err *e)
+{
+	AUTO(free) char *path = fmt_new("%s%s", dir, fmt);
+	int r = path ? dir_make(AT_FDCWD, path, 0700) : -ENOMEM;
+	return r < 0 ? err_sys(e, r, "making %s%s", dir, fmt) : 0;
+}
+
+static int prepare(struct server *s, struct err *e)
+{
+	char path[600], url[300];
+	int r = make_folder("/server", s->root, e);
+	if (r == 0)
+		r = make_folder("", s->config, e);
+	if (r < 0)
+		return r;
+	const char *names[] = { s->host };
+	fmt_into(s->pki, sizeof s->pki, "%s/server/pki", s->root);
+	const struct kube_ca_options co = { .dir = s->pki, .names = names, .n_names = s->host[0] ? 1 : 0 };
+	r = kube_ca_open(&co, &s->ca, e);
+	if (r < 0)
+		return r;
+	struct tls_files files = { 0 };
+	kube_ca_serving_files(s->ca, &files);
+	if (s->cert) {
+		files.cert = s->cert;
+		files.key = s->key;
+	}
+	if (s->client_ca)
+		files.ca = s->client_ca;
+	r = tls_config_new(&files, true, &s->tls, e);
+	if (r == 0)
+		r = s->fd = listen_tcp(s->host, s->port, e);
+	if (r < 0)
+		return r;
+	struct sockaddr_storage sa;
+	socklen_t n = sizeof sa;
+	if (!s->port && getsockname(s->fd, (struct sockaddr *)&sa, &n) == 0)
+		s->port = ntohs(sa.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&sa)->sin6_port : ((struct sockaddr_in *)&sa)->sin_port);
+	fmt_into(url, sizeof url, "https://%s:%u", s->host[0] ? s->host : "127.0.0.1", s->port);
+	fmt_into(path, sizeof path, "%s/kubeconfig", s->config);
+	r = kube_ca_kubeconfig(s->ca, path, url, "coracle", &kube_cert_admin, e);
+	return r < 0 ? r : 0;
+}
+
+static void start_fiber(void *arg)
+{
+	struct server *s = arg;
+	struct err e = { 0 };
+	int r = kube_api_start_wait(s->api, &e);
+	if (r == 0)
+		r = kube_api_listen(s->api, take_fd(&s->fd), s->tls, &e);
+	if (r < 0) {
+		log_error("the server cannot start", "error=%s", e.text);
+		s->exit_code = 1;
+		loop_stop(s->loop);
+		return;
+	}
+	log_info("server serves", "listen=%s:%u root=%s", s->host, s->port, s->root);
+}
+
+static void stop_fiber(void *arg)
+{
+	struct server *s = arg;
+	kube_api_stop(s->api);
+	for (int i = 0; i < 200 && !kube_api_is_idle(s->api); i++)
+		sleep_wait(10000000);
+	loop_stop(s->loop);
+}
+
+static void on_signal(void *arg, int signal)
+{
+	struct server *s = arg;
+	if (fiber_start(s->loop, "stop", stop_fiber, s) < 0)
+		loop_stop(s->loop);
+}
+
+static int open_store(struct server *s, struct err *e)
+{
+	char path[600];
+	fmt_into(path, sizeof path, "%s/server/state.db", s->root);
+	const struct store_options o = { .path = path };
+	return store_open(s->loop, &o, &s->store, e);
+}
+
+int server_main(int argc, char **argv)
+{
+	struct server s = { .root = DEFAULT_ROOT, .run = DEFAULT_RUN, .config = DEFAULT_CONFIG, .listen = "0.0.0.0:6443", .fd = -1 };
+	struct err e = { 0 };
+	int r = read_flags(argc, argv, &s);
+	if (r != 0)
+		return r < 0 ? 2 : 0;
+	r = loop_new(&s.loop, &e);
+	if (r >= 0)
+		r = split_address(&s, &e);
+	if (r >= 0)
+		r = prepare(&s, &e);
+	if (r >= 0)
+		r = open_store(&s, &e);
+	if (r >= 0) {
+		const struct kube_api_config c = { .store = s.store, .build = CORACLE_VERSION, .advertise_host = s.host[0] ? s.host : NULL, .advertise_port = s.port };
+		fiber_set_limit(s.loop, 40000);
+		r = kube_api_new(s.loop, &c, &s.api, &e);
+	}
+	if (r >= 0) {
+		loop_signal(s.loop, SIGTERM, on_signal, &s);
+		loop_signal(s.loop, SIGINT, on_signal, &s);
+		r = fiber_start(s.loop, "start", start_fiber, &s);
+		if (r >= 0)
+			r = loop_run(s.loop);
+	}
+	if (r < 0)
+		log_error("server cannot run", "error=%s", e.text);
+	kube_api_free(s.api);
+	if (s.store)
+		store_close(s.store);
+	tls_config_free(s.tls);
+	kube_ca_free(s.ca);
+	loop_free(s.loop);
+	return r < 0 ? 1 : s.exit_code;
+}
