@@ -66,6 +66,8 @@ enum schema_type_flags { SCHEMA_TRANSPARENT = 1, SCHEMA_ENTRY = 2 };
 struct schema_type {
 	uint32_t name;             /* of the definition */
 	uint32_t go_name;          /* 0 = none */
+	uint32_t help;             /* a sentence; 0 = none */
+	uint32_t file;             /* of the definition, without ending: "core_v1"; 0 for those the generator makes up */
 	uint32_t first;            /* its fields: fields[first .. first + n_fields) */
 	uint32_t slots;            /* its hash slots: slots[slots .. + 1 << slot_bits), field + 1 or 0 */
 	uint32_t seed;

@@ -114,6 +114,17 @@ static void list_row_print(const struct gen_field *f, size_t index, struct pool 
 		f->list_type ? f->list_type[0] : 0, patch);
 }
 
+/* "api/kube/core_v1.kind:12" -> "core_v1" */
+static const char *file_stem(struct gen *g, const char *where)
+{
+	struct slice s = slice_of(where);
+	ptrdiff_t slash = slice_rfind(s, '/');
+	if (slash >= 0)
+		s = slice_n(s.ptr + slash + 1, s.len - (size_t)slash - 1);
+	ptrdiff_t dot = slice_find(s, '.');
+	return copy(g, slice_n(s.ptr, dot < 0 ? s.len : (size_t)dot));
+}
+
 void emit_rows(struct gen *g, struct buf *out)
 {
 	struct pool p = { .text = BUF_INIT(16 << 20), .len = 1 };
@@ -127,9 +138,9 @@ void emit_rows(struct gen *g, struct buf *out)
 		uint8_t table[1024];
 		uint32_t seed;
 		unsigned bits = slots_make(t, table, &seed);
-		buf_addf(&types, "\t{ .name = %zu, .go_name = %zu, .first = %zu, .slots = %zu, .seed = %u, .size = sizeof(struct %s), "
+		buf_addf(&types, "\t{ .name = %zu, .go_name = %zu, .help = %zu, .file = %zu, .first = %zu, .slots = %zu, .seed = %u, .size = sizeof(struct %s), "
 			".n_fields = %zu, .slot_bits = %u, .flags = %u, .is_plain = %d, .is_atomic = %d },\n",
-			intern(&p, t->name), intern(&p, t->go), n_fields, n_slots, seed, t->c, t->fields.n, bits, t->flags, is_plain(t), t->is_atomic);
+			intern(&p, t->name), intern(&p, t->go), intern(&p, t->help), t->flags ? 0 : intern(&p, file_stem(g, t->where)), n_fields, n_slots, seed, t->c, t->fields.n, bits, t->flags, is_plain(t), t->is_atomic);
 		for (unsigned k = 0; k < 1u << bits; k++)
 			buf_addf(&slots, "%u,", table[k]);
 		buf_addc(&slots, '\n');
