@@ -235,7 +235,7 @@ static void type_schema(struct maker *m, const struct schema_type *t, struct tre
 			set_text(m, &p, "description", help);
 		merge_facts(m, &f[i], &p);
 		set(m, &properties, text_at(m->d, f[i].name), p);
-		if (!(f[i].flags & (SCHEMA_OMITEMPTY | SCHEMA_OMITZERO)) && !tree_append(m->a, &required, tree_string(slice_of(text_at(m->d, f[i].name)))))
+		if (!(f[i].flags & (SCHEMA_OMITEMPTY | SCHEMA_OMITZERO | SCHEMA_OPTIONAL)) && !tree_append(m->a, &required, tree_string(slice_of(text_at(m->d, f[i].name)))))
 			m->error = -E2BIG;
 	}
 	if (t->n_fields)

@@ -46,6 +46,7 @@ enum schema_field_flags {
 	SCHEMA_QUOTED = 16,     /* a number written as a string */
 	SCHEMA_PAIRS = 32,      /* map[string]string: struct schema_pair */
 	SCHEMA_RULES = 64,      /* the domain's rules have some for this field */
+	SCHEMA_OPTIONAL = 128,  /* always written, but need not be given: not among OpenAPI's required */
 };
 
 struct schema_field {

@@ -35,6 +35,10 @@ static void field_over(struct gen *g, struct gen_field *f, const char *where, ch
 		f->until = version_parse(where, value);
 		return;
 	}
+	if (slice_is(name, "optional")) {
+		f->flags |= SCHEMA_OPTIONAL;
+		return;
+	}
 	if (slice_is(name, "help")) {
 		f->help = copy(g, value);
 		return;

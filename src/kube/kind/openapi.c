@@ -99,8 +99,20 @@ static bool add_built_in(struct openapi *o, const char *group, const char *versi
 	return found;
 }
 
+/* Kinds of other groups that came along: what a stateful set claims is a PersistentVolumeClaim. */
+static void name_kinds(struct openapi *o)
+{
+	for (unsigned i = 0; i < n_kube_resources; i++) {
+		const struct kube_resource *r = &kube_resources[i];
+		const char *name = schema_openapi_name(r->type, o->a);
+		if (name && tree_gets(&o->schemas, name))
+			add_kind(o, r->type, r->group, r->version, r->kind);
+	}
+}
+
 static int finish(struct openapi *o, struct buf *out)
 {
+	name_kinds(o);
 	struct tree doc = tree_map(), info = tree_map();
 	oa_text(o, &info, "title", "Kubernetes");
 	oa_text(o, &info, "version", o->v == OPENAPI_V3 ? "unversioned" : "v1.36.0");

@@ -24,3 +24,5 @@ struct kind_openapi_custom {
 int kind_openapi_v3(const char *group, const char *version, const struct kind_openapi_custom *custom, size_t n, struct buf *out);
 /* /openapi/v2 as JSON. 0 or -E2BIG. */
 int kind_openapi_v2(const struct kind_openapi_custom *custom, size_t n, struct buf *out);
+/* The same as application/com.github.proto-openapi.spec.v2@v1.0+protobuf (kubectl 1.28 and before ask for nothing else). 0 or -E2BIG. */
+int kind_openapi_v2_protobuf(const struct kind_openapi_custom *custom, size_t n, struct buf *out);

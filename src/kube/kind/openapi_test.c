@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/openapi.h"
 #include "base/auto.h"
 #include "base/fd.h"
 #include "base/test.h"
@@ -119,4 +120,24 @@ TEST(the_openapi_documents_can_be_written_out)
 		FILE *f = fopen(is_v2 ? arena_fmt(&a, "%s/v2.json", dir) : arena_fmt(&a, "%s/%s_%s.json", dir, gv->group, gv->version), "we");
 		CHECK(f && fwrite(b.ptr, 1, b.len, f) == b.len && fclose(f) == 0);
 	}
+}
+
+TEST(the_document_of_version_2_can_be_read_as_protobuf)
+{
+	struct buf b = BUF_INIT(64 << 20);
+	struct openapi_document d;
+	struct err e;
+	CHECK_INT(kind_openapi_v2_protobuf(NULL, 0, &b), 0);
+	CHECK_OK(schema_from_protobuf(T_openapi_document, buf_slice(&b), &a, &d, &e), &e);
+	CHECK_STR(d.swagger, "2.0");
+	bool found = false;
+	for (uint32_t i = 0; i < d.definitions->n_items; i++) {
+		const struct openapi_named_schema *s = &d.definitions->items[i];
+		if (strcmp(s->name, "io.k8s.api.core.v1.Pod"))
+			continue;
+		found = true;
+		CHECK_STR(s->value.extensions[0].name, "x-kubernetes-group-version-kind");
+		CHECK_STR(s->value.extensions[0].value.yaml, "- group: \"\"\n  kind: Pod\n  version: v1\n");
+	}
+	CHECK(found);
 }
