@@ -86,6 +86,8 @@ class Engine:
         os.chmod(self.dir, 0o755)
         self.bridge = f"crt{self.tag}"
         self.table = f"coracle_t{self.tag}"
+        self.pod_cidr = f"10.{100 + os.getpid() % 100}.{Engine.serial % 250}.0/24"
+        self.cri_sock = os.path.join(self.run, "cri.sock")
         self.sock = os.path.join(self.run, "docker.sock")
         self.flags = list(flags)
         self.process = None
@@ -95,7 +97,7 @@ class Engine:
     def argv(self):
         return [os.path.join(BIN, "coracled"), "engine", "--root", self.root, "--run", self.run, "--config", self.config,
                 "--host", f"unix://{self.sock}", "--bridge", self.bridge, "--nft-table", self.table,
-                "--cgroup-parent", f"/{self.bridge}"] + self.flags
+                "--cgroup-parent", f"/{self.bridge}", "--pod-bridge", f"{self.bridge}p", "--pod-cidr", self.pod_cidr] + self.flags
 
     def start(self):
         log = open(self.log, "ab")

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The server: its rows, what it says of itself, names that must be unique. */
 #include <errno.h>
+#include <fcntl.h>
 
+#include "base/fd.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "cri/cri_int.h"
 
 #define API_VERSION "v1"
@@ -157,6 +160,24 @@ static void call_done(void *user, const char *path, enum grpc_code code, const s
 		log_debug("call", "method=%s code=%d us=%lld", path, code, (long long)(duration_ns / 1000));
 }
 
+/* An engine without CAP_SYS_RESOURCE (itself in a container) cannot protect a process more than it is protected. */
+static int64_t oom_least(void)
+{
+	AUTO(buf) struct buf own = BUF_INIT(64);
+	int64_t now = 0;
+	if (file_read(AT_FDCWD, "/proc/self/oom_score_adj", &own) < 0)
+		return -1000;
+	struct slice text = slice_trim(buf_slice(&own));
+	bool negative = slice_starts(text, "-");
+	if (num_parse_i64(negative ? slice_n(text.ptr + 1, text.len - 1) : text, 0, 1000, &now) < 0)
+		return -1000;
+	now = negative ? -now : now;
+	if (now > -1000 && file_poke(AT_FDCWD, "/proc/self/oom_score_adj", "-1000") < 0)
+		return now;
+	file_poke(AT_FDCWD, "/proc/self/oom_score_adj", own.ptr);
+	return -1000;
+}
+
 int cri_open_wait(struct loop *l, const struct cri_config *c, struct cri **ret, struct err *e)
 {
 	const struct grpc_method methods[] = { METHODS(AS_UNARY, AS_STREAM) };
@@ -179,6 +200,7 @@ int cri_open_wait(struct loop *l, const struct cri_config *c, struct cri **ret, 
 	list_init(&x->watchers);
 	map_init(&x->names);
 	fmutex_init(&x->network_lock);
+	x->oom_least = oom_least();
 	fmt_into(x->pod_cidr, sizeof x->pod_cidr, "%s", text_or(c->pod_cidr, "10.244.0.0/24"));
 	struct grpc_server_config g = { .methods = rows, .n_methods = ARRAY_LEN(methods), .user = x, .done = call_done };
 	int r = sandboxes_load_wait(x, e);

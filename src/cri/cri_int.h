@@ -42,6 +42,7 @@ struct cri {
 	struct fmutex network_lock;
 	struct list watchers;           /* events.c */
 	char pod_cidr[64];
+	int64_t oom_least;              /* what oom_score_adj this engine may set */
 };
 
 static inline struct cri *cri_of(struct grpc_call *c) { return c->user; }

@@ -370,12 +370,19 @@ static int holder_open_wait(struct cri *x, struct sandbox *s, struct err *e)
 	return r < 0 ? err_prefix(e, "failed to start the process that holds a shared process namespace"), r : 0;
 }
 
+static void cgroup_remove_wait(struct cri *x, struct sandbox *s)
+{
+	if (s->rec.cgroup_made && *s->rec.cgroup_made)
+		pod_cgroup_remove_wait(x->engine, s->rec.config->linux->cgroup_parent, s->rec.cgroup_made);
+}
+
 static void undo_wait(struct cri *x, struct sandbox *s)
 {
 	if (s->rec.holder)
 		pod_remove_wait(x->engine, s->rec.holder, NULL);
 	net_sandbox_close_wait(x->net, s->rec.id);
 	pod_share_close_wait(x->engine, s->rec.id);
+	cgroup_remove_wait(x, s);
 }
 
 static int check(const struct cri_run_pod_sandbox_request *q, struct err *e)
@@ -403,6 +410,9 @@ static int run_wait(struct cri *x, struct sandbox *s, struct err *e)
 	s->rec.host_network = is_host(n, n ? n->network : 0);
 	s->rec.host_ipc = is_host(n, n ? n->ipc : 0);
 	s->rec.ready = true;
+	const char *parent = s->rec.config->linux ? s->rec.config->linux->cgroup_parent : NULL;
+	if (parent && *parent)
+		s->rec.cgroup_made = pod_cgroup_missing_wait(x->engine, parent, &s->arena);
 	int r = share_open_wait(x, s, e);
 	if (r == 0)
 		r = network_open_wait(x, s, e);
@@ -548,6 +558,7 @@ static int remove_locked_wait(struct cri *x, struct sandbox *s, struct err *e)
 	r = kv_delete_wait(x->kv, key, e);
 	if (r < 0)
 		return r;
+	cgroup_remove_wait(x, s);
 	name_give(x, pod_sandbox_name(s->rec.config->metadata, &a));
 	s->is_gone = true;
 	list_del(&s->node);

@@ -328,6 +328,7 @@ int spec_container(struct cri *x, struct sandbox *s, const struct cri_container_
 		ret->log = FMT("%s/%s", dir, c->log_path);
 	}
 	spec_resources_of(c->linux ? c->linux->resources : NULL, a, sp->h);
+	sp->h->oom_score_adj = MAX(sp->h->oom_score_adj, x->oom_least);
 	r = process(sp, e);
 	if (r == 0)
 		r = namespaces(sp, sc, e);
@@ -368,7 +369,7 @@ int spec_holder(struct cri *x, struct sandbox *s, struct arena *a, struct pod_co
 	sp->h->security_opt = opt;
 	sp->h->n_security_opt = 2;
 	sp->h->readonly_rootfs = true;
-	sp->h->oom_score_adj = -998;
+	sp->h->oom_score_adj = MAX((int64_t)-998, x->oom_least);
 	ret->pid = NULL;
 	ret->mounts = m;
 	ret->n_mounts = 1;

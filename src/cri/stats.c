@@ -73,9 +73,11 @@ static int container_fill_wait(struct cri *x, const char *id, struct arena *a, s
 		memory_read(s, &m);
 		ret->cpu = cpu_of(s->cpu_usage_ns, now, a);
 		ret->memory = memory_of(&m, now, a);
+		/* v1 counts memory and swap together */
+		uint64_t swap = s->is_v2 ? s->swap_usage : s->swap_usage > s->memory_usage ? s->swap_usage - s->memory_usage : 0;
 		ret->swap = arena_new(a, struct cri_swap_usage);
 		if (ret->swap)
-			*ret->swap = (struct cri_swap_usage){ .timestamp = now, .swap_usage_bytes = VALUE(s->swap_usage) };
+			*ret->swap = (struct cri_swap_usage){ .timestamp = now, .swap_usage_bytes = VALUE(swap) };
 	} else {
 		ret->cpu = cpu_of(0, now, a);
 		ret->memory = memory_of(&m, now, a);

@@ -34,6 +34,11 @@ bool pod_share_is(struct engine *eng, const struct pod_share *s);
 /* Ids of all that are there, for what a crash left behind. */
 int pod_share_list(struct engine *eng, struct arena *a, const char ***ret, uint32_t *n);
 
+/* The outermost part of a cgroup path that no hierarchy has; "" when it is there (or is no such path). NULL without memory. */
+const char *pod_cgroup_missing_wait(struct engine *eng, const char *path, struct arena *a);
+/* Removes path and what is above it up to top, as far as nothing is in them. */
+void pod_cgroup_remove_wait(struct engine *eng, const char *path, const char *top);
+
 /* --- containers ------------------------------------------------------------ */
 struct pod_mount {
 	const char *source, *target;       /* a missing source becomes a folder */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "base/num.h"
 #include "engine/jobs.h"
 
 enum { REMEMBERED_MAX = 512 };
@@ -68,8 +69,8 @@ static void remember(struct engine *eng, const char *key, const struct spec_user
 		memcpy(r->user.gids, u->gids, u->n_gids * sizeof *u->gids);
 }
 
-int user_lookup_wait(struct container *c, const char *user, const char *const *groups, uint32_t n_groups, struct arena *a, struct spec_user *ret,
-		     struct err *e)
+static int lookup_wait(struct container *c, const char *user, const char *const *groups, uint32_t n_groups, struct arena *a, struct spec_user *ret,
+		       struct err *e)
 {
 	AUTO(buf) struct buf key = BUF_INIT(4096);
 	buf_addf(&key, "%s|%s", c->image_id, user ? user : "");
@@ -91,4 +92,25 @@ int user_lookup_wait(struct container *c, const char *user, const char *const *g
 	if (x == 0 && cached)
 		remember(c->engine, key.ptr, ret);
 	return x;
+}
+
+/* Only the groups that were named, not those that the image's /etc/group gives the user. */
+static int groups_strict(struct spec_user *u, const char *const *groups, uint32_t n_groups, struct arena *a, struct err *e)
+{
+	uint64_t gid;
+	u->gids = arena_array(a, n_groups, sizeof *u->gids);
+	u->n_gids = 0;
+	if (!u->gids)
+		return err_nomem(e);
+	for (uint32_t i = 0; i < n_groups; i++)
+		if (num_parse_u64(slice_of(groups[i]), UINT32_MAX, &gid) == 0)
+			u->gids[u->n_gids++] = (uint32_t)gid;
+	return 0;
+}
+
+int user_lookup_wait(struct container *c, const char *user, const char *const *groups, uint32_t n_groups, struct arena *a, struct spec_user *ret,
+		     struct err *e)
+{
+	int r = lookup_wait(c, user, groups, n_groups, a, ret, e);
+	return r == 0 && c->pod && c->pod->strict_groups ? groups_strict(ret, groups, n_groups, a, e) : r;
 }

@@ -63,12 +63,12 @@ class Cri:
     def close(self):
         self.channel.close()
 
-    def call(self, method, timeout=60, **fields):
+    def call(self, method, rpc_timeout=60, **fields):
         q, p = ODD.get(method, (method + "Request", method + "Response"))
         path = f"/runtime.v1.{'Image' if method in IMAGE else 'Runtime'}Service/{method}"
         make = self.channel.unary_stream if method.startswith("Stream") or method in ODD else self.channel.unary_unary
         f = make(path, request_serializer=lambda x: x.SerializeToString(), response_deserializer=M[p].FromString)
-        return f(M[q](**fields), timeout=timeout, wait_for_ready=True)
+        return f(M[q](**fields), timeout=rpc_timeout, wait_for_ready=True)
 
     # --- the everyday path
     def pod(self, name="pod", **more):
