@@ -42,10 +42,10 @@ FOLDERS := $(patsubst src/%/,%,$(sort $(dir $(wildcard src/*/*.c src/kube/*/*.c)
 RUNTIME_FOLDERS := base codec sys schema runtime shim unpack
 RUNTIME_WITHOUT := src/base/test_runner.c $(wildcard src/schema/crd*.c src/codec/gzip.c src/codec/zstd.c src/schema/yaml*.c src/sys/netlink*.c src/sys/nft*.c)
 # Folders that never enter a client or a daemon.
-CORACLE_FOLDERS := base codec sys io http schema cli kube/meta kubectl
+CORACLE_FOLDERS := base codec sys io http schema cli kube/meta kube/client kube/stream kubectl
 DAEMON_WITHOUT := main cli kubectl
 LIBS_DAEMON := -lnghttp2 -lssl -lcrypto -lsqlite3 -lyaml -lisal -lz -lzstd -lmnl -lnftnl -lpcre2-8 -lcrypt -ldl -lpthread
-LIBS_CORACLE := -lyaml -lz -ldl -lpthread
+LIBS_CORACLE := -lyaml -lpcre2-8 -lz -ldl -lpthread
 
 SRC := $(filter-out %_test.c %/test_runner.c,$(wildcard src/*/*.c src/kube/*/*.c))
 ASM := $(wildcard src/*/*.S)

@@ -204,8 +204,8 @@ static int parse_long(struct flags *f, const char *arg, struct words *w, struct 
 	}
 	if (has_value)
 		return set_value(f, row, value.ptr, e);
-	if (row->type == FLAG_BOOL)
-		return set_value(f, row, "true", e);
+	if (row->type == FLAG_BOOL || row->bare)
+		return set_value(f, row, row->bare ? row->bare : "true", e);
 	if (w->at >= w->argc)
 		return err_set(e, EINVAL, "flag needs an argument: %s", arg);
 	return set_value(f, row, w->argv[w->at++], e);
@@ -224,8 +224,8 @@ static int parse_shorts(struct flags *f, const char *arg, struct words *w, struc
 		}
 		if (p[1] == '=')
 			return set_value(f, row, p + 2, e);
-		if (row->type == FLAG_BOOL) {
-			int r = set_value(f, row, "true", e);
+		if (row->type == FLAG_BOOL || (row->bare && !p[1])) {
+			int r = set_value(f, row, row->bare ? row->bare : "true", e);
 			if (r < 0)
 				return r;
 			continue;
@@ -245,7 +245,7 @@ int flags_parse(struct flags *f, struct arena *a, const struct flag *rows, size_
 	struct words w = { .argc = argc, .argv = argv };
 	int r = 0;
 
-	*f = (struct flags){ .rows = rows, .n = n, .arena = a };
+	*f = (struct flags){ .rows = rows, .n = n, .arena = a, .dash = -1 };
 	f->values = arena_array(a, n ? n : 1, sizeof *f->values);
 	f->argv = arena_array(a, (size_t)argc + 1, sizeof *f->argv);
 	if (!f->values || !f->argv)
@@ -257,6 +257,7 @@ int flags_parse(struct flags *f, struct arena *a, const struct flag *rows, size_
 			if (!intermixed)
 				break;
 		} else if (arg[1] == '-' && arg[2] == '\0') {
+			f->dash = f->argc;
 			break;
 		} else if (arg[1] == '-') {
 			r = parse_long(f, arg, &w, e);

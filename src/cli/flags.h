@@ -38,6 +38,7 @@ struct flag {
 	unsigned bits;
 	/* Further check of one value; sets e to the reason. NULL: none. */
 	int (*check)(const char *value, struct err *e);
+	const char *bare;        /* --name without a value means this; NULL: a value is needed (bools: true) */
 };
 
 struct flag_value {
@@ -53,6 +54,7 @@ struct flags {
 	struct arena *arena;
 	int argc;                    /* arguments that are no flags */
 	const char **argv;
+	int dash;                    /* how many of them stand before "--"; -1: there is none */
 	bool help;                   /* --help or -h (where no row claims it) was seen */
 };
 

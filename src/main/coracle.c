@@ -2,7 +2,7 @@
 /*
  * `coracle`: the first word picks a command line, a supervisor command, or a
  * daemon role, which is then executed as `coracled ROLE`. Called by the name
- * `docker` it is `coracle docker`.
+ * `docker` it is `coracle docker`, by `kubectl` `coracle kubectl`.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #include "base/auto.h"
 #include "base/path.h"
 #include "cli/docker.h"
+#include "kubectl/kubectl.h"
 #include "main/supervisor.h"
 #include "main/version.h"
 
@@ -27,6 +28,7 @@ static const struct command {
 	{ "down", down_main, "stop it" },
 	{ "status", status_main, "what runs, and where" },
 	{ "docker", docker_main, "the Docker command line" },
+	{ "kubectl", kubectl_main, "the Kubernetes command line" },
 	{ "engine", daemon_main, "run the engine in the foreground" },
 	{ "registry", daemon_main, "run a registry in the foreground" },
 	{ "dns", daemon_main, "run the name server in the foreground" },
@@ -82,6 +84,8 @@ int main(int argc, char **argv)
 
 	if (strcmp(called, "docker") == 0)
 		return docker_main(argc, argv);
+	if (strcmp(called, "kubectl") == 0)
+		return kubectl_main(argc, argv);
 	if (argc < 2) {
 		help_main(argc, argv);
 		return 2;

@@ -124,7 +124,8 @@ static int make_http(struct kclient *c, const struct kclient_config *f, int64_t 
 
 static int set_up(struct kclient *c, const struct kclient_config *f, struct arena *a, struct err *e)
 {
-	struct kclient_target t = { .server = f->server, .ca_file = f->ca_file, .cert_file = f->cert_file, .key_file = f->key_file, .token = f->token };
+	struct kclient_target t = { .server = f->server, .ca_file = f->ca_file, .cert_file = f->cert_file, .key_file = f->key_file, .token = f->token,
+		.ca = f->ca, .cert = f->cert, .key = f->key, .sni = f->sni, .insecure = f->insecure };
 	bool tls = false;
 	int r = 0;
 

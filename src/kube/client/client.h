@@ -20,6 +20,9 @@ struct kclient_config {
 	const char *kubeconfig;
 	const char *server;                         /* https://host:port */
 	const char *ca_file, *cert_file, *key_file; /* PEM */
+	struct slice ca, cert, key;                 /* the same as bytes; before the files */
+	const char *sni;                            /* name that the server's certificate must have; NULL: the address' */
+	bool insecure;                              /* do not check it */
 	const char *token;                          /* bearer; or NULL */
 	int (*connect_wait)(void *arg, struct stream **ret, struct err *e);
 	void *connect_arg;

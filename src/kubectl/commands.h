@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The functions behind the rows of api/kubectl/commands.h, by file. */
+#pragma once
+#include "kubectl/kctl.h"
+
+int cmd_get(struct kctl *k, struct err *e);                  /* get.c */
+int cmd_create(struct kctl *k, struct err *e);               /* create.c */
+int cmd_apply(struct kctl *k, struct err *e);                /* apply.c */
+int cmd_delete(struct kctl *k, struct err *e);               /* delete.c */
+int cmd_version(struct kctl *k, struct err *e);              /* info.c */
+int cmd_api_resources(struct kctl *k, struct err *e);
+int cmd_api_versions(struct kctl *k, struct err *e);
+int cmd_label(struct kctl *k, struct err *e);                /* change.c */
+int cmd_annotate(struct kctl *k, struct err *e);
+int cmd_scale(struct kctl *k, struct err *e);
+int cmd_patch(struct kctl *k, struct err *e);
+int cmd_run(struct kctl *k, struct err *e);                  /* run.c */
+int cmd_expose(struct kctl *k, struct err *e);
+int cmd_logs(struct kctl *k, struct err *e);                 /* logs.c */
+
+/* Shared by them. */
+/* Sends (or, dry, only prints) a new object and says what was done; got is the answer. run.c */
+int kctl_create_one(struct kctl *k, struct kctl_target *t, const char *manager, const char *did, struct tree *got, struct err *e);
+/* --overrides onto an object. run.c */
+int kctl_override(struct kctl *k, struct schema_ref type, struct tree *object, struct err *e);
+/* The pod of a target: itself, or one of a workload's. logs.c */
+int kctl_pod_of_wait(struct kctl *k, const struct kctl_target *t, struct tree *pod, struct err *e);
+/* The container that commands take when none is named; tell: says so on standard error when there are several. logs.c */
+const char *kctl_default_container(struct kctl *k, const struct tree *pod, bool tell);
+/* spec.selector (either form) as a label selector's text. logs.c */
+const char *kctl_selector_text(struct kctl *k, const struct tree *object);
+/* run -i: waits until the pod t runs, attaches, ends with its exit code; --rm deletes it. exec.c */
+int kctl_run_attached_wait(struct kctl *k, const struct kctl_target *t, struct err *e);
