@@ -120,7 +120,7 @@ static int apply_one(struct kctl *k, struct kctl_target *t, const char *dry, str
 	return r;
 }
 
-int cmd_apply(struct kctl *k, struct err *e)
+int kcmd_apply(struct kctl *k, struct err *e)
 {
 	struct kctl_targets all = { 0 };
 	const char *dry;

@@ -46,9 +46,9 @@ static int split_pairs(struct kctl *k, const char *what, struct pairs *ret, int 
 static int change_pairs(struct kctl *k, const char *member, const char *what, const char *did, const char *undid, const char *manager, struct err *e)
 {
 	struct kctl_targets all = { 0 };
-	struct pairs p;
+	struct pairs p = { 0 };
 	const char *dry;
-	int first, failed = 0, r = kctl_dry_run(k, &dry, e);
+	int first = 0, failed = 0, r = kctl_dry_run(k, &dry, e);
 	if (r == 0)
 		r = split_pairs(k, what, &p, &first, e);
 	bool list = flag_bool(&k->f, "list");
@@ -113,11 +113,11 @@ static int change_pairs(struct kctl *k, const char *member, const char *what, co
 	return r < 0 ? r : failed;
 }
 
-int cmd_label(struct kctl *k, struct err *e) { return change_pairs(k, "labels", "label", "labeled", "unlabeled", "kubectl-label", e); }
-int cmd_annotate(struct kctl *k, struct err *e) { return change_pairs(k, "annotations", "annotation", "annotated", "annotated", "kubectl-annotate", e); }
+int kcmd_label(struct kctl *k, struct err *e) { return change_pairs(k, "labels", "label", "labeled", "unlabeled", "kubectl-label", e); }
+int kcmd_annotate(struct kctl *k, struct err *e) { return change_pairs(k, "annotations", "annotation", "annotated", "annotated", "kubectl-annotate", e); }
 
 /* --- scale ------------------------------------------------------------------------------------------- */
-int cmd_scale(struct kctl *k, struct err *e)
+int kcmd_scale(struct kctl *k, struct err *e)
 {
 	struct kctl_targets all = { 0 };
 	const char *dry;
@@ -177,7 +177,7 @@ static int patch_body(struct kctl *k, struct tree *ret, struct err *e)
 	return 0;
 }
 
-int cmd_patch(struct kctl *k, struct err *e)
+int kcmd_patch(struct kctl *k, struct err *e)
 {
 	static const struct { const char *name, *media; } types[] = {
 		{ "strategic", "application/strategic-merge-patch+json" }, { "merge", "application/merge-patch+json" }, { "json", "application/json-patch+json" },

@@ -3,20 +3,20 @@
 #pragma once
 #include "kubectl/kctl.h"
 
-int cmd_get(struct kctl *k, struct err *e);                  /* get.c */
-int cmd_create(struct kctl *k, struct err *e);               /* create.c */
-int cmd_apply(struct kctl *k, struct err *e);                /* apply.c */
-int cmd_delete(struct kctl *k, struct err *e);               /* delete.c */
-int cmd_version(struct kctl *k, struct err *e);              /* info.c */
-int cmd_api_resources(struct kctl *k, struct err *e);
-int cmd_api_versions(struct kctl *k, struct err *e);
-int cmd_label(struct kctl *k, struct err *e);                /* change.c */
-int cmd_annotate(struct kctl *k, struct err *e);
-int cmd_scale(struct kctl *k, struct err *e);
-int cmd_patch(struct kctl *k, struct err *e);
-int cmd_run(struct kctl *k, struct err *e);                  /* run.c */
-int cmd_expose(struct kctl *k, struct err *e);
-int cmd_logs(struct kctl *k, struct err *e);                 /* logs.c */
+int kcmd_get(struct kctl *k, struct err *e);                  /* get.c */
+int kcmd_create(struct kctl *k, struct err *e);               /* create.c */
+int kcmd_apply(struct kctl *k, struct err *e);                /* apply.c */
+int kcmd_delete(struct kctl *k, struct err *e);               /* delete.c */
+int kcmd_version(struct kctl *k, struct err *e);              /* info.c */
+int kcmd_api_resources(struct kctl *k, struct err *e);
+int kcmd_api_versions(struct kctl *k, struct err *e);
+int kcmd_label(struct kctl *k, struct err *e);                /* change.c */
+int kcmd_annotate(struct kctl *k, struct err *e);
+int kcmd_scale(struct kctl *k, struct err *e);
+int kcmd_patch(struct kctl *k, struct err *e);
+int kcmd_run(struct kctl *k, struct err *e);                  /* run.c */
+int kcmd_expose(struct kctl *k, struct err *e);
+int kcmd_logs(struct kctl *k, struct err *e);                 /* logs.c */
 
 /* Shared by them. */
 /* Sends (or, dry, only prints) a new object and says what was done; got is the answer. run.c */

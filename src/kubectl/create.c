@@ -4,7 +4,7 @@
 
 #include "kubectl/commands.h"
 
-int cmd_create(struct kctl *k, struct err *e)
+int kcmd_create(struct kctl *k, struct err *e)
 {
 	struct kctl_targets all = { 0 };
 	const char *dry;

@@ -84,7 +84,7 @@ static bool agreed(struct kctl *k, const struct kctl_targets *all)
 
 struct gone { const struct kctl_target *t; const char *uid; };
 
-int cmd_delete(struct kctl *k, struct err *e)
+int kcmd_delete(struct kctl *k, struct err *e)
 {
 	struct kctl_targets all = { 0 };
 	struct tree options;

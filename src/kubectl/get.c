@@ -337,7 +337,7 @@ static int watch(struct get *g, struct err *e)
 	return kctl_watch_wait(k, kctl_path(k, &t->kind, t->ns, NULL, NULL, query), table ? TABLE : NULL, 0, on_event, g, e);
 }
 
-int cmd_get(struct kctl *k, struct err *e)
+int kcmd_get(struct kctl *k, struct err *e)
 {
 	struct get g = { .k = k, .lines = BUF_INIT(KCTL_BODY_MAX) };
 	if (*flag_str(&k->f, "raw")) {

@@ -22,7 +22,7 @@ static void version_map(struct kctl *k, struct tree *ret)
 	kctl_set_text(k, ret, "platform", kctl_fmt(k, "linux/%s", !strcmp(u.machine, "x86_64") ? "amd64" : !strcmp(u.machine, "aarch64") ? "arm64" : u.machine));
 }
 
-int cmd_version(struct kctl *k, struct err *e)
+int kcmd_version(struct kctl *k, struct err *e)
 {
 	const char *format = flag_str(&k->f, "output");
 	struct tree all = tree_map(), server, client;
@@ -49,7 +49,7 @@ int cmd_version(struct kctl *k, struct err *e)
 	return r;
 }
 
-int cmd_api_versions(struct kctl *k, struct err *e)
+int kcmd_api_versions(struct kctl *k, struct err *e)
 {
 	struct kctl_kinds *all;
 	const char *seen[512];
@@ -104,7 +104,7 @@ static int by_group_name(const void *a, const void *b)
 static int by_plural(const void *a, const void *b) { return strcmp(key_of(a)->plural, key_of(b)->plural); }
 static int by_kind(const void *a, const void *b) { return strcmp(key_of(a)->kind, key_of(b)->kind); }
 
-int cmd_api_resources(struct kctl *k, struct err *e)
+int kcmd_api_resources(struct kctl *k, struct err *e)
 {
 	const char *format = flag_str(&k->f, "output"), *sort = flag_str(&k->f, "sort-by");
 	struct buf lines AUTO(buf) = BUF_INIT(8 << 20);

@@ -203,7 +203,7 @@ static int add_sources(struct kctl *k, const struct tree *pod, struct source *v,
 	return found ? 0 : err_set(e, EINVAL, "container %s is not valid for pod %s", wanted ? wanted : "", name);
 }
 
-int cmd_logs(struct kctl *k, struct err *e)
+int kcmd_logs(struct kctl *k, struct err *e)
 {
 	enum { MOST = 256 };
 	struct source *v = arena_array(&k->arena, MOST, sizeof *v);

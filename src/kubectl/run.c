@@ -160,7 +160,7 @@ static int expose_pod(struct kctl *k, const char *name, const struct tree *pod, 
 	return r < 0 ? r : kctl_create_one(k, &t, "kubectl-run", "created", &got, e);
 }
 
-int cmd_run(struct kctl *k, struct err *e)
+int kcmd_run(struct kctl *k, struct err *e)
 {
 	const char *name = kctl_arg(k, 0), *generator = flag_str(&k->f, "generator");
 	struct kctl_target t = { .name = name };
@@ -282,7 +282,7 @@ static int ports_for(struct kctl *k, const struct kctl_target *t, const struct t
 	return ret->n ? 0 : err_set(e, EINVAL, "couldn't find port via --port flag or introspection");
 }
 
-int cmd_expose(struct kctl *k, struct err *e)
+int kcmd_expose(struct kctl *k, struct err *e)
 {
 	struct kctl_targets all = { 0 };
 	int r = kctl_targets_wait(k, 0, KARGS_NAMES | KARGS_FILES, &all, e);
