@@ -126,7 +126,6 @@ int pod_attach_open_wait(struct engine *eng, const char *id, bool in, bool out, 
 struct reader {
 	struct stream *stream;
 	struct buf *out, *err;
-	unsigned refs;
 	bool done;
 	struct waitq ended;
 };
@@ -159,8 +158,17 @@ static void read_fiber(void *arg)
 	read_wait(r);
 	r->done = true;
 	waitq_wake_all(&r->ended);
-	if (--r->refs == 0)
-		free(r);
+}
+
+/* The reader lets go of the stream before anybody closes it. */
+static void reader_end_wait(struct reader *r)
+{
+	while (!r->done) {
+		stream_abandon(r->stream);
+		/* in a cancelled fiber a wait returns at once: the reader still has to run */
+		if (waitq_wait(&r->ended, 10 * NS_PER_MS) == -ECANCELED)
+			fiber_yield_wait();
+	}
 }
 
 int pod_exec_sync_wait(struct engine *eng, const char *container, const char *const *cmd, uint32_t n_cmd, int64_t timeout_ns,
@@ -168,36 +176,30 @@ int pod_exec_sync_wait(struct engine *eng, const char *container, const char *co
 {
 	struct pod_exec how = { .container = container, .cmd = cmd, .n_cmd = n_cmd, .out = true, .err = true };
 	struct pod_session *s;
-	struct reader *rd = calloc(1, sizeof *rd);
-	int r = rd ? pod_exec_open_wait(eng, &how, &s, e) : err_nomem(e);
-	if (r < 0) {
-		free(rd);
+	int r = pod_exec_open_wait(eng, &how, &s, e);
+	if (r < 0)
 		return r;
-	}
-	*rd = (struct reader){ .stream = s->stream, .out = out, .err = err, .refs = 2 };
-	waitq_init(&rd->ended);
-	if (fiber_start(eng->loop, "exec-output", read_fiber, rd) < 0) {
-		rd->refs--;
-		rd->done = true;
-	}
+	struct reader rd = { .stream = s->stream, .out = out, .err = err };
+	waitq_init(&rd.ended);
+	if (fiber_start(eng->loop, "exec-output", read_fiber, &rd) < 0)
+		rd.done = true;
 	int64_t end = loop_monotonic_ns(eng->loop) + timeout_ns;
 	r = pod_session_code_wait(s, timeout_ns > 0 ? timeout_ns : -1, ret_code, NULL);
 	if (r == -ETIMEDOUT) {
 		char text[32];
 		duration_format(text, timeout_ns);
 		err_set(e, ETIMEDOUT, "failed to exec in container: timeout %s exceeded", text);
+		shim_exec_kill_wait(s->c, s->exec, SIGKILL, NULL);
 	} else if (r < 0) {
 		err_sys(e, r, "failed to exec in container");
 	}
 	/* the last of its output: the shim closes its end when it has sent all */
-	while (r == 0 && !rd->done) {
+	while (r == 0 && !rd.done) {
 		int64_t left = timeout_ns > 0 ? MAX(end - loop_monotonic_ns(eng->loop), 3 * NS_PER_S) : 3 * NS_PER_S;
-		if (waitq_wait(&rd->ended, left) < 0)
+		if (waitq_wait(&rd.ended, left) < 0)
 			break;
 	}
+	reader_end_wait(&rd);
 	pod_session_close_wait(s);
-	rd->out = rd->err = NULL;
-	if (--rd->refs == 0)
-		free(rd);
 	return r;
 }
