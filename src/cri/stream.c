@@ -30,6 +30,7 @@ struct cri_streams {
 };
 
 static const char *const paths[] = { "exec", "attach", "portforward" };
+static const char *const failures[] = { "error executing command in container", "error attaching to container" };
 
 /* --- tickets */
 
@@ -173,8 +174,10 @@ static int remote_request(struct http_request *r, enum cri_stream_kind kind, str
 		n = s->ops->exec_wait(s->arg, &t->q, io, &code, &why);
 	else
 		n = s->ops->attach_wait(s->arg, &t->q, io, &why);
-	if (n < 0 && !why.code)
-		err_sys(&why, n, "%s", kind == CRI_STREAM_EXEC ? "error executing command in container" : "error attaching to container");
+	if (n < 0 && why.code)
+		err_prefix(&why, "%s", failures[kind]);
+	else if (n < 0)
+		err_sys(&why, n, "%s", failures[kind]);
 	n = n < 0 ? remote_fail_wait(io, &why) : remote_exit_wait(io, code);
 	remote_close_wait(io);
 	return n;
@@ -195,7 +198,7 @@ static int forward_connection(void *arg, unsigned port, struct stream *data, str
 	int r = t->s->ops->connect_wait(t->s->arg, t->sandbox, port, &there, e);
 
 	if (r < 0)
-		return err_prefix(e, "error forwarding port %u to pod %s", port, t->sandbox);
+		return err_prefix(e, "error forwarding port %u to pod %s, uid ", port, t->sandbox);
 	/* how a connection ends is the business of its two ends */
 	stream_pump_wait(data, there, 0);
 	return 0;

@@ -310,7 +310,7 @@ TEST(the_first_thing_said_is_settings_and_a_ping_comes_back)
 	control(&sends, 6, 0, SLICE("\0\0\0\10"));       /* an answer to nothing */
 	control(&sends, 77, 5, SLICE("whatever"));       /* unknown kinds are skipped */
 	exchange();
-	CHECK(!memcmp(receives.ptr, "\x80\x03\0\4\0\0\0\x14\0\0\0\2\0\0\0\4\0\0\2\0\0\0\0\7\0\4\0\0", 28));
+	CHECK(!memcmp(receives.ptr, "\x80\x03\0\4\0\0\0\x14\0\0\0\2\0\0\0\4\0\0\4\0\0\0\0\7\0\4\0\0", 28));
 	p = frame(6, 0, &n);
 	CHECK(p && n == 4 && !memcmp(p, "\0\0\0\7", 4) && !frame(6, 1, &n));
 	CHECK_STR(trace, "sent ");

@@ -18,10 +18,27 @@ def driver():
     assert p.wait(10) == -15
 
 
-@pytest.mark.skipif(not shutil.which("go"), reason="no Go here")
+needs_go = pytest.mark.skipif(not shutil.which("go"), reason="no Go here")
+
+
+@needs_go
 def test_client_go_executors_and_port_forward(driver):
     subprocess.run(["make", "-s", "-C", TOP, "build/stream-oracle"], check=True)
     out = subprocess.run([f"{TOP}/build/stream-oracle", driver], capture_output=True, text=True, timeout=300)
     failed = [x for x in out.stdout.splitlines() if not x.startswith("ok ")]
     assert out.returncode == 0 and not failed, "\n".join(failed) + out.stderr
     assert len(out.stdout.splitlines()) > 100
+
+
+@needs_go
+def test_our_clients_against_kubernetes_servers():
+    """cri-streaming as containerd serves it, behind the API server's translator and tunnel."""
+    subprocess.run(["make", "-s", "-C", TOP, "build/stream-oracle", "build/gcc/bin/stream-client"], check=True)
+    server = subprocess.Popen([f"{TOP}/build/stream-oracle", "serve"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        out = subprocess.run([f"{TOP}/build/gcc/bin/stream-client", *server.stdout.readline().split()], capture_output=True, text=True, timeout=100)
+    finally:
+        server.kill()
+        server.wait()
+    assert out.returncode == 0, out.stdout + out.stderr
+    assert len(out.stdout.splitlines()) == 19

@@ -12,7 +12,7 @@
 #include "http/ws.h"
 #include "kube/stream/channels.h"
 
-enum { PAIRS_MAX = 200, PORTS_MAX = 50 };
+enum { PAIRS_MAX = 500, PORTS_MAX = 50 };
 static const int64_t PAIR_NS = 30 * NS_PER_S, FINISH_NS = 5 * NS_PER_S;
 
 struct forwarding;

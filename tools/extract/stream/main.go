@@ -2,6 +2,7 @@
 
 // Drives a server of Kubernetes' streaming protocols (test/stream/driver.c) with Kubernetes' own client library:
 // SPDY and WebSocket executors, port-forward through SPDY and through the tunnel, and channels by hand. One line a case.
+// With "serve" it is the other side: Kubernetes' own servers of the same, for our clients.
 package main
 
 import (
@@ -369,6 +370,9 @@ func forwardChannels(protocol string) error {
 }
 
 func main() {
+	if os.Args[1] == "serve" {
+		serve()
+	}
 	base = "http://127.0.0.1:" + os.Args[1]
 	bad := 0
 	say := func(name string, err error) {
