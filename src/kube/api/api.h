@@ -16,13 +16,7 @@ struct kube_api_config {
 	struct store *store;
 	const struct kube_authenticator *authenticator;   /* NULL: the client certificate's common name, in no group but those everybody is in */
 	const struct kube_authorizer *authorizer;         /* NULL: everybody may do everything */
-	/* A token for a service account (TokenRequest): fills *token and *expires (RFC 3339). NULL: the subresource is refused. */
-	int (*issue_token_wait)(void *arg, const char *ns, const char *name, const char *uid, const struct kube_token_request_spec *spec, int64_t seconds,
-		struct arena *a, const char **token, const char **expires, struct err *e);
-	void *token_arg;
-	/* What a user may do in a namespace (SelfSubjectRulesReview); NULL: the answer says that it is incomplete. */
-	int (*rules)(void *arg, const struct kube_user *u, const char *ns, struct arena *a, struct kube_subject_rules_review_status *ret);
-	void *rules_arg;
+	const struct kube_reviewer *reviewer;             /* reviews, tokens, who may give which rights, OpenID documents; NULL: none of these */
 	const char *build;                                /* our own version, shown behind Kubernetes'; static text */
 	const char *service_cidr;                         /* NULL: 10.96.0.0/12 */
 	const char *advertise_host;                       /* the address in the endpoints of the service "kubernetes"; NULL: 127.0.0.1 */

@@ -173,6 +173,7 @@ struct api_object {
 	struct api_resource *res;
 	struct api_head *head;            /* built-ins: the struct of res->row->type; custom ones: the head alone */
 	struct tree tree;                 /* custom ones: all of it; what head says counts */
+	bool is_allocated;                /* address.c took what it needs */
 	const void *base;                 /* of another view: the stored object that it was or will be part of; or NULL */
 };
 int api_object_from_tree(struct api_resource *r, const struct tree *t, struct arena *a, struct api_object *ret, struct err *e);
@@ -244,7 +245,6 @@ unsigned api_n_subresources(const struct api_resource *r);
 struct kube_subresource api_subresource_at(const struct api_resource *r, unsigned i);
 int api_bindings_wait(struct api_req *q);
 int api_stream_wait(struct api_req *q);       /* proxy.c */
-int api_issue_token_wait(struct api_req *q, const char *uid, struct kube_token_request *t, const int64_t *seconds, struct err *e);
 /* q->body as a patch of doc, by its content type; apply counts as merge. */
 int api_patch_tree(struct api_req *q, struct schema_ref t, const struct tree *doc, struct tree *ret);
 int api_apply_wait(struct api_req *q);
@@ -295,10 +295,9 @@ struct schema_node api_custom_node(const struct api_resource *r);
 int api_custom_check(struct api_req *q, const struct tree *t);
 int api_custom_default(struct api_req *q, struct api_object *o);
 int api_custom_validate(struct api_req *q, const struct api_object *old, struct api_object *o);
-/* --- admission.c: what the server adds to or refuses of a write; old NULL: a create. undo gives back what admission took (addresses). */
+/* --- admission.c: what the server adds to or refuses of a write; old NULL: a create. */
 int api_admit_wait(struct api_req *q, const struct api_object *old, struct api_object *o);
-void api_admit_undo_wait(struct api_req *q, const struct api_object *old, struct api_object *o);
-/* A stored object is gone. */
+/* A stored object is gone; may suspend. */
 void api_released(struct api_req *q, struct api_resource *r, const struct store_object *was);
 /* managed.c: books who changed which fields. */
 int api_track(struct api_req *q, const struct api_object *old, struct api_object *o, const char *operation);

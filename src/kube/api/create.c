@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/rand.h"
+#include "kube/api/address.h"
 
 
 static void new_uid(char dst[40])
@@ -107,6 +108,14 @@ static int store_it_wait(struct api_req *q, struct api_object *o, struct api_ver
 	return 0;
 }
 
+/* A namespace has its account from the start, so that the first pod need not wait for a controller. */
+static void api_created_wait(struct api_req *q, const struct api_object *o)
+{
+	struct kube_service_account sa = { .metadata.name = "default" };
+	if (!q->dry_run && !o->res->custom && !strcmp(o->res->text, "namespaces"))
+		(void)api_ensure_wait(q->api, "", "v1", "serviceaccounts", o->head->metadata.name, &sa, NULL);
+}
+
 int api_insert_wait(struct api_req *q, struct api_object *o, struct api_version *ret)
 {
 	struct kube_object_meta *m = &o->head->metadata;
@@ -123,6 +132,8 @@ int api_insert_wait(struct api_req *q, struct api_object *o, struct api_version 
 	if (x == 0)
 		x = api_prepare_create(q, o);
 	if (x == 0)
+		x = api_allocate_wait(q, NULL, o);
+	if (x == 0)
 		x = api_validate(q, NULL, o, API_SPEC);
 	if (x == 0)
 		x = api_track(q, NULL, o, q->is_apply ? "Apply" : "Update");
@@ -138,7 +149,9 @@ int api_insert_wait(struct api_req *q, struct api_object *o, struct api_version 
 			q->refusal->message = arena_fmt(q->arena, "%s, the server was not able to generate a unique name for the object", q->refusal->message);
 	}
 	if (x < 0)
-		api_admit_undo_wait(q, NULL, o);
+		api_unallocate_wait(q, NULL, o);
+	else
+		api_created_wait(q, o);
 	return x;
 }
 

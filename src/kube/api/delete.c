@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/num.h"
+#include "kube/api/address.h"
 
 enum { TRIES = 8 };
 
@@ -120,6 +121,15 @@ static int64_t grace_of_pod(const struct kube_pod *pod, const struct kube_delete
 		grace = 0;
 	return grace < 0 ? 1 : grace;
 }
+
+void api_released(struct api_req *q, struct api_resource *r, const struct store_object *was)
+{
+	struct api_object o;
+	if (!r->custom && !strcmp(r->text, "services") && api_object_from_stored(r, was, q->arena, &o, NULL) == 0)
+		api_allocated_wait(q, &o, NULL);
+}
+
+/* --- how it goes */
 
 enum outcome { KEEP, MARK, REMOVE };
 

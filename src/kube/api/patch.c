@@ -92,7 +92,7 @@ static int as_object(struct api_req *q, const struct tree *t, struct api_object 
 	if (x == 0 && n && q->fields == API_FIELDS_STRICT)
 		why = arena_fmt(q->arena, "strict decoding error: %s", problems.ptr);
 	if (why) {
-		x = api_refuse(q, 422, "Invalid", " \"\" is invalid: patch: Invalid value: \"%s\": %s", json.ptr, why);
+		x = api_refuse(q, 422, "Invalid", " \"\" is invalid: patch: Invalid value: \"%.*s\": %s", SLICE_FMT(q->body), why);
 		api_cause(q, "FieldValueInvalid", arena_strdup(q->arena, q->refusal ? strstr(q->refusal->message, "Invalid value") : why), "patch");
 		return x;
 	}

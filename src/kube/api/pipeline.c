@@ -144,7 +144,11 @@ static int authenticate_wait(struct api_req *q, const struct front *f)
 	const struct kube_authenticator *a = q->api->c.authenticator;
 	if (a) {
 		int x = a->authenticate_wait(a->arg, q->http, &q->user, &e);
-		return x == -EKEYREJECTED ? api_refuse(q, 401, "Unauthorized", "Unauthorized") : x < 0 ? api_from_err(q, &e) : 0;
+		if (x == -EKEYREJECTED)
+			return api_refuse(q, 401, "Unauthorized", "Unauthorized");
+		if (x == -EACCES)
+			return api_refuse(q, 403, "Forbidden", "%s", e.text);
+		return x < 0 ? api_from_err(q, &e) : 0;
 	}
 	const char *cn = q->http->peer_name;
 	q->user = (struct kube_user){ .name = cn ? cn : "system:anonymous", .groups = cn ? certificate : nobody, .n_groups = 1 };
@@ -153,17 +157,15 @@ static int authenticate_wait(struct api_req *q, const struct front *f)
 
 static int forbidden(struct api_req *q, const struct kube_attributes *at, const char *reason)
 {
-	const char *user = q->user.name, *more = reason && *reason ? arena_fmt(q->arena, ": %s", reason) : "";
-	if (!at->is_resource)
-		return api_refuse(q, 403, "Forbidden", "forbidden: User \"%s\" cannot %s path \"%s\"%s", user, at->verb, at->path, more);
-	const char *sub = *at->subresource ? arena_fmt(q->arena, "/%s", at->subresource) : "";
-	const char *where = *at->namespace_ ? arena_fmt(q->arena, "in the namespace \"%s\"", at->namespace_) : "at the cluster scope";
-	const char *why = arena_fmt(q->arena, "User \"%s\" cannot %s resource \"%s%s\" in API group \"%s\" %s%s", user, at->verb, at->resource, sub,
-		at->group, where, more);
-	struct kube_resource row = { .group = at->group, .plural = at->resource };
-	char text[300];
-	struct api_resource r = { .row = &row, .text = arena_strdup(q->arena, kube_resource_text(&row, text, sizeof text)) };
-	return api_forbidden(q, &r, at->name, why);
+	AUTO(buf) struct buf b = BUF_INIT(64 * 1024);
+	kube_forbidden_text(&q->user, at, reason, &b);
+	int x = api_refuse(q, 403, "Forbidden", "%s", b.ptr);
+	struct kube_status_details *d = q->refusal ? arena_new(q->arena, struct kube_status_details) : NULL;
+	if (d) {
+		*d = (struct kube_status_details){ .group = at->group, .kind = at->resource, .name = at->name };
+		q->refusal->details = d;
+	}
+	return x;
 }
 
 int api_authorize(struct api_req *q, const struct kube_attributes *at)
@@ -173,51 +175,6 @@ int api_authorize(struct api_req *q, const struct kube_attributes *at)
 	if (!a || kube_user_in_group(&q->user, "system:masters"))
 		return 0;
 	return a->allowed(a->arg, &q->user, at, q->arena, &reason) > 0 ? 0 : forbidden(q, at, reason);
-}
-
-/* Impersonate-User and -Group: each needs the right to impersonate it. */
-static int impersonate(struct api_req *q)
-{
-	struct slice name = http_header_get(&q->http->headers, "Impersonate-User");
-	struct kube_attributes at = { "impersonate", "", "v1", "users", "", "", "", "", true };
-	VEC(const char *) groups = { 0 };
-	int x = 0;
-	if (!name.len) {
-		if (http_header_get(&q->http->headers, "Impersonate-Group").len)
-			return api_bad_request(q, "requested groups without impersonating a user");
-		return 0;
-	}
-	const char *user = at.name = arena_dup(q->arena, name);
-	if (!user)
-		return -ENOMEM;
-	if (!strncmp(user, "system:serviceaccount:", 22) && strchr(user + 22, ':')) {
-		const char *colon = strchr(user + 22, ':');
-		at.resource = "serviceaccounts";
-		at.namespace_ = arena_dup(q->arena, slice_n(user + 22, (size_t)(colon - user - 22)));
-		at.name = colon + 1;
-	}
-	x = api_authorize(q, &at);
-	for (size_t i = 0; x == 0 && i < q->http->headers.n; i++) {
-		if (!slice_eq_nocase(q->http->headers.v[i].name, SLICE("Impersonate-Group")))
-			continue;
-		struct kube_attributes g = { "impersonate", "", "v1", "groups", "", "", arena_dup(q->arena, q->http->headers.v[i].value), "", true };
-		x = g.name ? api_authorize(q, &g) : -ENOMEM;
-		if (x == 0)
-			x = vec_push(&groups, g.name);
-	}
-	if (x == 0 && at.resource[0] == 's') {
-		vec_push(&groups, "system:serviceaccounts");
-		vec_push(&groups, arena_fmt(q->arena, "system:serviceaccounts:%s", at.namespace_));
-	}
-	if (x == 0)
-		x = vec_push(&groups, strcmp(user, "system:anonymous") ? "system:authenticated" : "system:unauthenticated");
-	const char **copy = x == 0 ? arena_array(q->arena, groups.n, sizeof *copy) : NULL;
-	if (copy) {
-		memcpy(copy, groups.v, groups.n * sizeof *copy);
-		q->user = (struct kube_user){ .name = user, .groups = copy, .n_groups = groups.n };
-	}
-	vec_release(&groups);
-	return x < 0 ? x : copy ? 0 : -ENOMEM;
 }
 
 /* --- options of all verbs */
@@ -306,6 +263,23 @@ static int resource_wait(struct api_req *q)
 	return x < 0 ? x : v->run(q);
 }
 
+/* OpenID discovery, by kube/auth. */
+static int documents(struct api_req *q, bool *mine)
+{
+	const struct kube_reviewer *v = q->api->c.reviewer;
+	AUTO(buf) struct buf b = BUF_INIT(1 << 20);
+	struct err e = { 0 };
+	const char *type = "application/json";
+	*mine = false;
+	if (!v || !v->document || !slice_is(q->http->method, "GET"))
+		return 0;
+	int x = v->document(v->arg, q->http->path, &b, &type, &e);
+	if (x == -ENOENT)
+		return 0;
+	*mine = true;
+	return x < 0 ? api_from_err(q, &e) : http_reply(q->http, 200, type, buf_slice(&b));
+}
+
 static int dispatch_wait(struct api_req *q)
 {
 	bool mine = false;
@@ -318,14 +292,14 @@ static int dispatch_wait(struct api_req *q)
 		return x;
 	if ((x = api_openapi_wait(q, &mine)) < 0 || mine)
 		return x;
+	if ((x = documents(q, &mine)) < 0 || mine)
+		return x;
 	return nothing_here(q);
 }
 
 static int run_wait(struct api_req *q, const struct front *f)
 {
 	int x = authenticate_wait(q, f);
-	if (x == 0)
-		x = impersonate(q);
 	if (x == 0 && !attributes(q))
 		return nothing_here(q);
 	if (x == 0)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "kube/api/openapi.h"
 
 static const struct http_route routes[] = {
 	{ "GET", "/", api_handle_wait, NULL }, { "GET", "/{path:*}", api_handle_wait, NULL },
@@ -158,6 +159,7 @@ void kube_api_free(struct kube_api *a)
 	if (!a->stopping)
 		kube_api_stop(a);
 	api_caches_stop(a);
+	api_openapi_free(a->openapi);
 	for (struct front *f = a->fronts, *next; f; f = next) {
 		next = f->next;
 		free(f);

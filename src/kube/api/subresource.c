@@ -339,8 +339,8 @@ static int token_wait(struct api_req *q)
 	struct api_object o;
 	struct err e = { 0 };
 	AUTO(api_version) struct api_version was = { 0 };
-	static int64_t hour = 3600;
-	if (!q->api->c.issue_token_wait)
+	const struct kube_reviewer *v = q->api->c.reviewer;
+	if (!v || !v->token_wait)
 		return api_refuse(q, 501, "NotImplemented", "this server issues no tokens");
 	int x = api_read_body_wait(q);
 	if (x == 0)
@@ -351,28 +351,15 @@ static int token_wait(struct api_req *q)
 		return x;
 	if (api_object_from_stored(q->res, was.o, q->arena, &o, &e) < 0)
 		return api_from_err(q, &e);
-	int64_t *seconds = arena_new(q->arena, int64_t);
-	if (!seconds)
-		return -ENOMEM;
-	*seconds = t.spec.expiration_seconds ? *t.spec.expiration_seconds : hour;
-	if (*seconds < 600)
-		return api_invalid(q, "TokenRequest", "authentication.k8s.io", "", slice_of(arena_fmt(q->arena,
-			"spec.expirationSeconds: Invalid value: %lld: may not specify a duration less than 10 minutes", (long long)*seconds)));
-	if (api_issue_token_wait(q, o.head->metadata.uid, &t, seconds, &e) < 0)
-		return e.code ? api_from_err(q, &e) : -EPROTO;
+	x = v->token_wait(v->arg, &q->user, (const struct kube_service_account *)o.head, &t, q->arena, &e);
+	if (x < 0)
+		return e.code == EINVAL ? api_invalid(q, "TokenRequest", "authentication.k8s.io", "", slice_of(arena_strdup(q->arena, e.text))) : api_from_err(q, &e);
 	t.kind = "TokenRequest";
 	t.api_version = "authentication.k8s.io/v1";
 	t.metadata.name = q->at.name;
 	t.metadata.namespace = q->at.namespace_;
 	t.metadata.creation_timestamp = api_time_text(q, api_now_ns(q));
-	t.spec.expiration_seconds = seconds;
 	return api_reply_struct(q, 201, T_kube_token_request, &t);
-}
-
-int api_issue_token_wait(struct api_req *q, const char *uid, struct kube_token_request *t, const int64_t *seconds, struct err *e)
-{
-	return q->api->c.issue_token_wait(q->api->c.token_arg, q->at.namespace_, q->at.name, uid, &t->spec, *seconds, q->arena, &t->status.token,
-		&t->status.expiration_timestamp, e);
 }
 
 /* --- all of them */

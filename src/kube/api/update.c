@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "kube/api/address.h"
 
 enum { TRIES = 6 };
 
@@ -53,6 +54,8 @@ static int from_make(struct api_req *q, const struct api_change *c, const struct
 		x = api_prepare_update(q, old, o, c->what);
 	if (x == 0)
 		x = api_admit_wait(q, old, o);
+	if (x == 0 && c->what == API_SPEC)
+		x = api_allocate_wait(q, old, o);
 	if (x == 0)
 		x = api_validate(q, old, o, c->what);
 	if (x == 0)
@@ -91,8 +94,10 @@ static int try_wait(struct api_req *q, struct api_resource *r, const char *ns, c
 	x = from_make(q, c, &old, &now);
 	if (x == 0)
 		x = api_object_encode(&now, q->arena, &value, &e);
-	if (x < 0)
+	if (x < 0) {
+		api_unallocate_wait(q, &old, &now);
 		return e.code ? api_from_err(q, &e) : x;
+	}
 	if (q->dry_run || slice_eq(value, slice_n(was->value, was->value_len))) {
 		*ret = (struct api_version){ .o = store_object_ref(was), .value = value, .revision = was->revision };
 		return 0;
@@ -105,12 +110,11 @@ static int try_wait(struct api_req *q, struct api_resource *r, const char *ns, c
 		return finish_wait(q, r, name, key, was, ret);
 	}
 	x = store_update_wait(q->api->store, key, value, was->revision, &stored, NULL, &e);
-	if (x == -EBUSY || x == -ENOENT) {
-		api_admit_undo_wait(q, &old, &now);
-		return -EBUSY;
+	if (x < 0) {
+		api_unallocate_wait(q, &old, &now);
+		return x == -EBUSY || x == -ENOENT ? -EBUSY : api_from_err(q, &e);
 	}
-	if (x < 0)
-		return api_from_err(q, &e);
+	api_allocated_wait(q, &old, &now);
 	*ret = (struct api_version){ stored, slice_n(stored->value, stored->value_len), stored->revision };
 	return 0;
 }
