@@ -113,6 +113,8 @@ struct informers;
 int informers_new(struct kclient *c, struct informers **ret);
 void informers_free(struct informers *f);
 struct informer *informers_get(struct informers *f, const struct kube_resource *r);
+/* The one that was made already, or NULL. */
+struct informer *informers_find(struct informers *f, const struct kube_resource *r);
 int informers_synced_wait(struct informers *f, int64_t timeout_ns);
 
 /* --- work queues: each key is worked on by one fiber at a time ---------------- */

@@ -158,8 +158,9 @@ static int list_page_wait(struct informer *i, struct map *seen, char **cont, str
 	r = buf_error(&target);
 	if (r == 0)
 		r = kclient_raw_wait(i->c, "GET", target.ptr, NULL, slice_n(NULL, 0), &status, &out, e);
-	if (r < 0)
-		return r;
+	/* Behind it, not even the resource's row need be there. */
+	if (r < 0 || i->freed)
+		return r < 0 ? r : -ECANCELED;
 	if (status != 200)
 		return kclient_status_error(status, buf_slice(&out), e);
 	page = arena_alloc(&a, schema_size(i->resource->list));
@@ -175,8 +176,6 @@ static int list_page_wait(struct informer *i, struct map *seen, char **cont, str
 		if (!*cont)
 			return err_nomem(e);
 	}
-	if (i->freed)
-		return -ECANCELED;
 	r = take_page(i, page, seen);
 	if (r < 0)
 		return err_sys(e, r, "keeping a page of %s", i->resource->plural);
@@ -306,6 +305,7 @@ static int follow_wait(struct informer *i, struct http_call *call, unsigned *n_e
 			if (r < 0)
 				return r;
 			++*n_events;
+			i->backoff_ns = 0;
 			at = scanned = end + 1;
 		}
 		buf_drop(&in, at);
@@ -337,11 +337,12 @@ static int watch_wait(struct informer *i, unsigned *n_events, struct err *e)
 		r = kclient_call_wait(i->c, i->c->watch_http, "GET", target.ptr, NULL, slice_n(NULL, 0), &a, &call, e);
 	if (r < 0)
 		return r;
-	if (call.status != 200) {
+	if (i->freed) {
+		r = -ECANCELED;
+	} else if (call.status != 200) {
 		http_call_body_wait(&call, body.max, &body, NULL);
 		r = kclient_status_error(call.status, buf_slice(&body), e);
 	} else {
-		i->backoff_ns = 0;
 		r = follow_wait(i, &call, n_events, e);
 	}
 	http_call_release(&call);

@@ -33,13 +33,20 @@ void informers_free(struct informers *f)
 	free(f);
 }
 
-struct informer *informers_get(struct informers *f, const struct kube_resource *r)
+struct informer *informers_find(struct informers *f, const struct kube_resource *r)
 {
-	struct informer *i;
-
 	for (size_t k = 0; k < f->all.n; k++)
 		if (informer_resource(f->all.v[k]) == r)
 			return f->all.v[k];
+	return NULL;
+}
+
+struct informer *informers_get(struct informers *f, const struct kube_resource *r)
+{
+	struct informer *i = informers_find(f, r);
+
+	if (i)
+		return i;
 	if (vec_reserve(&f->all, 1) < 0 || informer_new(f->c, r, NULL, NULL, NULL, &i, NULL) < 0)
 		return NULL;
 	vec_push(&f->all, i);

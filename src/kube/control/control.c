@@ -16,6 +16,13 @@ static const struct row {
 	{ "replicaset", replicaset_start },
 	{ "replicationcontroller", replicationcontroller_start },
 	{ "deployment", deployment_start },
+	{ "endpoint", endpoints_start },
+	{ "endpointslice", endpointslice_start },
+	{ "namespace", namespace_start },
+	{ "serviceaccount", serviceaccount_start },
+	{ "root-ca-certificate-publisher", root_ca_start },
+	/* last: it uses the caches that the others have */
+	{ "garbage-collector", gc_start },
 };
 
 /* --- one controller */
@@ -38,12 +45,12 @@ static void control_unref(struct control *c)
 	if (--c->refs)
 		return;
 	/* The informers are still in use by syncs on their way out, so they end last. */
-	informers_free(c->informers);
 	list_each(k, &c->all, node) {
 		if (k->release)
 			k->release(k);
 		kevents_free(k->events);
 	}
+	informers_free(c->informers);
 	arena_release(&c->arena);
 	free(c);
 }
