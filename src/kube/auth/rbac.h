@@ -25,6 +25,9 @@ void kube_rbac_remove(struct kube_rbac *x, enum kube_rbac_kind kind, const char 
 int kube_rbac_put_pod(struct kube_rbac *x, const struct kube_pod *pod);
 void kube_rbac_remove_pod(struct kube_rbac *x, const char *ns, const char *name);
 
+/* The pod runs on this node. */
+bool kube_rbac_pod_is_on(const struct kube_rbac *x, const char *ns, const char *name, const char *node);
+
 /* 1 allowed, 0 not; *reason (may be NULL) in arena. */
 int kube_rbac_allowed(struct kube_rbac *x, const struct kube_user *u, const struct kube_attributes *at, struct arena *a, const char **reason);
 
