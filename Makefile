@@ -74,7 +74,8 @@ $(B)/musl/libruntime.a: $(RUNTIME_OBJS) $(GEN_OBJ_MUSL)
 	@rm -f $@
 	@ar rcsT $@ $^
 
-$(BIN)/coracled: $(O)/main/coracled.o $(O)/main/engine.o $(O)/main/server.o $(O)/libdaemon.a
+DAEMON_MAIN := $(addprefix $(O)/main/,coracled.o engine.o server.o control_plane.o)
+$(BIN)/coracled: $(DAEMON_MAIN) $(O)/libdaemon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_HOST) -o $@ $(filter %.o,$^) -Wl,--start-group $(O)/libdaemon.a -Wl,--end-group $(LIBS_DAEMON)
 $(BIN)/coracle: $(O)/main/coracle.o $(O)/main/supervisor.o $(O)/main/supervise.o $(O)/libcoracle.a

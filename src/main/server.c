@@ -17,6 +17,7 @@
 #include "base/num.h"
 #include "kube/api/api.h"
 #include "kube/auth/ca.h"
+#include "main/control_plane.h"
 #include "main/folders.h"
 #include "main/version.h"
 
@@ -29,6 +30,8 @@ struct server {
 	struct kube_api *api;
 	struct tls_config *tls;
 	struct kube_ca *ca;
+	struct control_plane *parts;
+	const char *cluster_cidr, *node_name;
 	char pki[600], ca_file[620];
 	int fd, exit_code;
 };
@@ -39,6 +42,7 @@ static int read_flags(int argc, char **argv, struct server *s)
 		{ "root", required_argument, NULL, 'r' }, { "run", required_argument, NULL, 'u' }, { "config", required_argument, NULL, 'c' },
 		{ "listen", required_argument, NULL, 'l' }, { "tls-cert-file", required_argument, NULL, 't' },
 		{ "tls-private-key-file", required_argument, NULL, 'k' }, { "client-ca-file", required_argument, NULL, 'a' },
+		{ "cluster-cidr", required_argument, NULL, 'C' }, { "node-name", required_argument, NULL, 'N' },
 		{ "log-level", required_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' }, { 0 },
 	};
 	int c;
@@ -52,10 +56,13 @@ static int read_flags(int argc, char **argv, struct server *s)
 		case 't': s->cert = optarg; break;
 		case 'k': s->key = optarg; break;
 		case 'a': s->client_ca = optarg; break;
+		case 'C': s->cluster_cidr = optarg; break;
+		case 'N': s->node_name = optarg; break;
 		case 'v': log_setup(!strcmp(optarg, "debug") ? LOG_DEBUG_ : !strcmp(optarg, "warn") ? LOG_WARN_ : LOG_INFO_, "server"); break;
 		case 'h':
 			puts("usage: coracle server [--root DIR] [--run DIR] [--config DIR] [--listen HOST:PORT] [--tls-cert-file FILE --tls-private-key-file FILE]\n"
-			     "                      [--client-ca-file FILE] [--log-level LEVEL]");
+			     "                      [--client-ca-file FILE] [--cluster-cidr CIDR] [--node-name NAME] [--log-level LEVEL]\n"
+			     "--node-name: also write CONFIG/node.kubeconfig, with which a node of this name signs in");
 			return 1;
 		default: return -EINVAL;
 		}
@@ -122,6 +129,10 @@ static int prepare(struct server *s, struct err *e)
 	fmt_into(url, sizeof url, "https://%s:%u", s->host[0] ? s->host : "127.0.0.1", s->port);
 	fmt_into(path, sizeof path, "%s/kubeconfig", s->config);
 	r = kube_ca_kubeconfig(s->ca, path, url, "coracle", &kube_cert_admin, e);
+	if (r >= 0 && s->node_name) {
+		fmt_into(path, sizeof path, "%s/node.kubeconfig", s->config);
+		r = kube_ca_node_kubeconfig(s->ca, path, url, s->node_name, e);
+	}
 	return r < 0 ? r : 0;
 }
 
@@ -132,6 +143,11 @@ static void start_fiber(void *arg)
 	int r = kube_api_start_wait(s->api, &e);
 	if (r == 0)
 		r = kube_api_listen(s->api, take_fd(&s->fd), s->tls, &e);
+	struct tls_files files = { 0 };
+	kube_ca_serving_files(s->ca, &files);
+	const struct control_plane_options o = { .ca_file = files.ca, .cluster_cidr = s->cluster_cidr };
+	if (r == 0)
+		r = control_plane_start_wait(s->loop, s->api, &o, &s->parts, &e);
 	if (r < 0) {
 		log_error("the server cannot start", "error=%s", e.text);
 		s->exit_code = 1;
@@ -144,6 +160,7 @@ static void start_fiber(void *arg)
 static void stop_fiber(void *arg)
 {
 	struct server *s = arg;
+	control_plane_stop_wait(s->parts);
 	kube_api_stop(s->api);
 	for (int i = 0; i < 200 && !kube_api_is_idle(s->api); i++)
 		sleep_wait(10000000);
@@ -167,7 +184,7 @@ static int open_store(struct server *s, struct err *e)
 
 int server_main(int argc, char **argv)
 {
-	struct server s = { .root = DEFAULT_ROOT, .run = DEFAULT_RUN, .config = DEFAULT_CONFIG, .listen = "0.0.0.0:6443", .fd = -1 };
+	struct server s = { .root = DEFAULT_ROOT, .run = DEFAULT_RUN, .config = DEFAULT_CONFIG, .listen = "0.0.0.0:6443", .cluster_cidr = "10.244.0.0/16", .fd = -1 };
 	struct err e = { 0 };
 	int r = read_flags(argc, argv, &s);
 	if (r != 0)

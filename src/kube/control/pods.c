@@ -121,7 +121,7 @@ struct kube_pod *pod_of_template(struct sync *s, const struct owner *o, const st
 	return m->owner_references && (m->name || m->generate_name) ? p : NULL;
 }
 
-int pod_create_wait(struct sync *s, const struct owner *o, struct kube_pod *p, struct expects *x, struct err *e)
+int control_pod_create_wait(struct sync *s, const struct owner *o, struct kube_pod *p, struct expects *x, struct err *e)
 {
 	struct kube_pod *made = arena_new(&s->a, struct kube_pod);
 	const struct kube_resource *pods = kube_resource_find("", "v1", "pods");

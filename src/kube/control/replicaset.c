@@ -74,7 +74,7 @@ static int create_one_wait(void *arg, unsigned i, struct err *e)
 	struct work *w = arg;
 	struct kube_pod *p = pod_of_template(w->s, &w->set->o, w->set->template, NULL);
 
-	return p ? pod_create_wait(w->s, &w->set->o, p, w->st->expects, e) : err_nomem(e);
+	return p ? control_pod_create_wait(w->s, &w->set->o, p, w->st->expects, e) : err_nomem(e);
 }
 
 static int delete_one_wait(void *arg, unsigned i, struct err *e)
