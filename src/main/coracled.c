@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "dns/dns.h"
 #include "main/engine.h"
+#include "main/node.h"
 #include "main/server.h"
 #include "main/version.h"
 #include "registry/registry.h"
@@ -27,6 +28,7 @@ static const struct role {
 	{ "engine", engine_main, "the container engine and its Docker API" },
 	{ "registry", registry_main, "OCI distribution server" },
 	{ "server", server_main, "the Kubernetes control plane" },
+	{ "node", node_main, "the kubelet: runs pods of a cluster on this machine" },
 	{ "dns", dns_main, "names of containers, at 127.0.0.11 in each" },
 	{ "version", version_main, "print the version" },
 };

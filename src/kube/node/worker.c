@@ -1,0 +1,591 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A pod's life on this node. One worker a pod, one fiber, woken by what
+ * changes: the pod in the API server, a container in the runtime, a probe, a
+ * timer. A turn looks at all of it again, decides (plan.c), starts what takes
+ * time in fibers of its own (build.c, kill.c), and computes the status.
+ *
+ *             ┌──────┐ deleted, deadline, all ended   ┌─────────────┐
+ *   new ────▶ │ SYNC │ ─────────────────────────────▶ │ TERMINATING │  containers are stopped, sidecars last
+ *             └──────┘                                └──────┬──────┘
+ *                                                            │ nothing runs, sandbox stopped
+ *   ┌──────┐ the API server has it no more  ┌────────────┐   │
+ *   │ GONE │ ◀───────────────────────────── │ TERMINATED │ ◀─┘  volumes and cgroup go; final status, then final delete
+ *   └──────┘ containers, logs, folder go    └────────────┘
+ *
+ * Nothing is kept on disk: after a restart the runtime says what runs (labels
+ * and annotations carry names, uid, restart count), the API server what should.
+ */
+#include "kube/node/node_int.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "schema/schema.h"
+
+#define REFRESH_NS (60 * NS_PER_S)
+
+static const bool legal[4][4] = {
+	[WORKER_SYNC] = { [WORKER_TERMINATING] = true },
+	[WORKER_TERMINATING] = { [WORKER_TERMINATED] = true },
+	[WORKER_TERMINATED] = { [WORKER_GONE] = true },
+};
+
+static int64_t now_ns(const struct pod_worker *w)
+{
+	return loop_realtime_ns(w->owner->loop);
+}
+
+static void move(struct pod_worker *w, enum worker_state to)
+{
+	must(legal[w->state][to]);
+	w->state = to;
+	w->is_dirty = true;
+}
+
+void worker_wake(struct pod_worker *w)
+{
+	w->is_dirty = true;
+	waitq_wake_all(&w->wake);
+}
+
+void worker_ref(struct pod_worker *w)
+{
+	w->refs++;
+}
+
+void worker_unref(struct pod_worker *w)
+{
+	if (--w->refs)
+		return;
+	struct container_memory *m;
+	list_each(m, &w->memories, node) {
+		probes_stop(m);
+		list_del(&m->node);
+		free(m);
+	}
+	list_del(&w->node);
+	if (map_gets(&w->owner->by_uid, w->uid) == w)
+		map_dels(&w->owner->by_uid, w->uid);
+	observed_release(&w->observed);
+	arena_release(&w->want_arena);
+	kobject_unref(w->pod);
+	free(w->key);
+	free(w->uid);
+	free(w);
+}
+
+void worker_event(struct pod_worker *w, const struct pod_container *c, const char *type, const char *reason, const char *fmt, ...)
+{
+	AUTO(buf) struct buf b = BUF_INIT(4096);
+	struct arena a;
+	va_list ap;
+
+	arena_init(&a, 64 << 10);
+	va_start(ap, fmt);
+	buf_addfv(&b, fmt, ap);
+	va_end(ap);
+	w->owner->api->event(w->owner->api, worker_pod(w), c ? container_field_path(c, &a) : NULL, type, reason, b.ptr);
+	arena_release(&a);
+}
+
+/* --- what a turn sees ---------------------------------------------------------------------------------------- */
+
+static bool is_foreign(const char *type)
+{
+	static const char *const ours[] = { "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled" };
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+		if (!strcmp(type ? type : "", ours[i]))
+			return false;
+	return true;
+}
+
+/* The pod with our own last word as its status (the informer may lag behind it), and others' conditions as they are now. */
+static const struct kube_pod *pod_with_own_status(const struct pod_worker *w, struct arena *a)
+{
+	const struct kube_pod *pod = worker_pod(w);
+	if (!w->want)
+		return pod;
+	struct kube_pod *copy = arena_new(a, struct kube_pod);
+	struct kube_pod_condition *v = arena_array(a, w->want->n_conditions + pod->status.n_conditions + 1, sizeof *v);
+	uint32_t n = 0;
+
+	if (!copy || !v)
+		return pod;
+	for (uint32_t i = 0; i < w->want->n_conditions; i++)
+		if (!is_foreign(w->want->conditions[i].type))
+			v[n++] = w->want->conditions[i];
+	for (uint32_t i = 0; i < pod->status.n_conditions; i++)
+		if (is_foreign(pod->status.conditions[i].type))
+			v[n++] = pod->status.conditions[i];
+	*copy = *pod;
+	copy->status = *w->want;
+	copy->status.conditions = v;
+	copy->status.n_conditions = n;
+	copy->status.nominated_node_name = pod->status.nominated_node_name;
+	return copy;
+}
+
+int worker_view(struct pod_worker *w, struct arena *a, struct pod_view *ret)
+{
+	const struct node *n = w->owner;
+
+	*ret = (struct pod_view){
+		.pod = pod_with_own_status(w, a), .observed = &w->observed, .now_ns = now_ns(w),
+		.is_terminating = w->state == WORKER_TERMINATING, .is_terminated = w->state >= WORKER_TERMINATED,
+		.is_builder_at_work = w->builder != NULL, .has_failed = w->has_failed,
+		.failed_reason = w->failed_reason, .failed_message = w->failed_message,
+		.runtime_name = n->runtime_name, .host_ip = n->set.ip,
+	};
+	return pod_containers(ret->pod, &w->observed, &w->memories, a, &ret->containers, &ret->n_containers);
+}
+
+/* A container that was not running at the last turn and is now, or the other way. */
+static void note_runs(struct pod_view *v)
+{
+	for (unsigned i = 0; i < v->n_containers; i++) {
+		struct pod_container *c = &v->containers[i];
+		struct container_memory *m = c->memory;
+		if (!cri_is_running(c->now)) {
+			m->running_id[0] = 0;
+			continue;
+		}
+		if (strcmp(m->running_id, c->now->id)) {
+			fmt_into(m->running_id, sizeof m->running_id, "%s", c->now->id);
+			m->started = !c->spec->startup_probe;
+			m->ready = !c->spec->readiness_probe;
+			m->failed_liveness = false;
+			m->waiting_reason = NULL;
+		}
+	}
+}
+
+static int observe_turn_wait(struct pod_worker *w, struct err *e)
+{
+	struct pod_observed o;
+
+	if (!w->is_observed_stale)
+		return 0;
+	w->is_observed_stale = false;
+	int r = observe_wait(w->owner->rt, w->uid, &o, e);
+	if (r < 0) {
+		w->is_observed_stale = true;
+		return r;
+	}
+	observed_messages(&w->owner->set, worker_pod(w), &o);
+	observed_release(&w->observed);
+	w->observed = o;
+	return 0;
+}
+
+/* --- the status ---------------------------------------------------------------------------------------------- */
+
+static void publish_main(void *arg)
+{
+	struct pod_worker *w = arg;
+	int64_t pause = NS_PER_S / 5;
+
+	w->publisher = fiber_self();
+	while (!w->is_published && w->want && !w->is_deleted && !w->owner->is_stopping) {
+		struct arena a;
+		AUTO(buf) struct buf body = BUF_INIT(4 << 20);
+		struct err e = { 0 };
+		struct kobject *pod = kobject_ref(w->pod);
+
+		arena_init(&a, POD_ARENA_MAX);
+		int r = status_patch(pod->obj, w->want, &a, &body, &e);
+		w->is_published = true;
+		if (r >= 0)
+			r = w->owner->api->patch_status_wait(w->owner->api, pod->obj, buf_slice(&body), &e);
+		arena_release(&a);
+		kobject_unref(pod);
+		if (r == -ECANCELED)
+			break;
+		if (r >= 0 || r == -ENOENT || r == -EINVAL) {
+			if (r < 0)
+				log_warn("status of a pod was refused", "pod=%s error=%s", w->key, e.text);
+			pause = NS_PER_S / 5;
+			continue;
+		}
+		w->is_published = false;
+		log_warn("status of a pod cannot be written", "pod=%s error=%s", w->key, e.text);
+		if (sleep_wait(pause) < 0)
+			break;
+		pause = MIN(pause * 2, 10 * NS_PER_S);
+	}
+	w->publisher = NULL;
+	worker_wake(w);
+	worker_unref(w);
+}
+
+static int publish(struct pod_worker *w, struct pod_view *v)
+{
+	struct arena a;
+	struct kube_pod_status s;
+	struct kube_pod_status *copy;
+
+	arena_init(&a, POD_ARENA_MAX);
+	int r = status_make(v, &a, &s);
+	const struct kube_pod_status *old = w->want ? w->want : &worker_pod(w)->status;
+	if (r < 0 || schema_equal(T_kube_pod_status, old, &s)) {
+		if (r == 0 && !w->want)
+			w->is_published = true;
+		arena_release(&a);
+		return r;
+	}
+	struct arena fresh;
+	arena_init(&fresh, POD_ARENA_MAX);
+	copy = arena_new(&fresh, struct kube_pod_status);
+	r = copy ? schema_copy(T_kube_pod_status, &s, &fresh, copy) : -ENOMEM;
+	arena_release(&a);
+	if (r < 0) {
+		arena_release(&fresh);
+		return r;
+	}
+	arena_release(&w->want_arena);
+	w->want_arena = fresh;
+	w->want = copy;
+	w->is_published = false;
+	if (!w->publisher && !w->is_deleted) {
+		worker_ref(w);
+		r = fiber_start(w->owner->loop, "pod status", publish_main, w);
+		if (r < 0)
+			worker_unref(w);
+	}
+	return r;
+}
+
+/* --- the states ---------------------------------------------------------------------------------------------- */
+
+static void begin_end(struct pod_worker *w, int64_t grace_s)
+{
+	w->grace_s = grace_s;
+	w->grace_began_ns = now_ns(w);
+	if (w->builder)
+		fiber_cancel(w->builder);
+	move(w, WORKER_TERMINATING);
+}
+
+/* Realtime at which activeDeadlineSeconds is over; NEVER. */
+static int64_t deadline_of(const struct pod_worker *w, const struct kube_pod *pod)
+{
+	int64_t started;
+	if (!pod->spec.active_deadline_seconds || !pod->status.start_time ||
+		clock_parse_rfc3339(slice_of(pod->status.start_time), &started) < 0)
+		return NEVER;
+	return started + MIN(*pod->spec.active_deadline_seconds, INT32_MAX) * NS_PER_S;
+}
+
+static bool is_over(const struct kube_pod *pod)
+{
+	const char *phase = pod->status.phase ? pod->status.phase : "";
+	return !strcmp(phase, "Failed") || !strcmp(phase, "Succeeded");
+}
+
+static void tell_backoffs(struct pod_worker *w, const struct pod_view *v)
+{
+	for (unsigned i = 0; i < v->n_containers; i++) {
+		const struct pod_container *c = &v->containers[i];
+		struct container_memory *m = c->memory;
+		if (!cri_has_ended(c->now) || !m->waiting_reason || strcmp(m->waiting_reason, "CrashLoopBackOff") ||
+			m->backoff_told_ns == c->now->finished_at)
+			continue;
+		m->backoff_told_ns = c->now->finished_at;
+		struct arena a;
+		arena_init(&a, 64 << 10);
+		worker_event(w, c, "Warning", "BackOff", "Back-off restarting failed container %s in pod %s", c->spec->name, pod_full_name(v->pod, &a));
+		arena_release(&a);
+	}
+}
+
+static int turn_sync(struct pod_worker *w, struct pod_view *v, struct arena *a, int64_t *wake)
+{
+	const struct kube_pod *pod = worker_pod(w);
+	struct pod_plan plan;
+	int64_t deadline = deadline_of(w, v->pod);
+
+	if (w->is_deleted || pod->metadata.deletion_timestamp || is_over(pod) || is_over(v->pod)) {
+		begin_end(w, pod_grace_s(pod));
+		return 0;
+	}
+	if (deadline <= v->now_ns) {
+		w->has_failed = true;
+		fmt_into(w->failed_reason, sizeof w->failed_reason, "DeadlineExceeded");
+		fmt_into(w->failed_message, sizeof w->failed_message, "Pod was active on the node longer than the specified deadline");
+		worker_event(w, NULL, "Normal", "DeadlineExceeded", "%s", w->failed_message);
+		begin_end(w, pod_grace_s(pod));
+		return 0;
+	}
+	int r = plan_make(v, a, &plan);
+	if (r < 0)
+		return r;
+	*wake = MIN(*wake, deadline);
+	*wake = MIN(*wake, plan.wake_ns);
+	for (unsigned i = 0; i < plan.n_kill; i++)
+		kill_start(w, plan.kill[i].c->memory, plan.kill[i].id, plan.kill[i].grace_s >= 0 ? plan.kill[i].grace_s : pod_grace_s(pod),
+			plan.kill[i].message);
+	tell_backoffs(w, v);
+	if (plan.is_finished && !w->builder) {
+		begin_end(w, pod_grace_s(pod));
+		return 0;
+	}
+	if (w->refresh_ns) {
+		*wake = MIN(*wake, w->refresh_ns);
+	}
+	bool wants = plan.replace_sandbox || plan.n_start || (w->refresh_ns && w->refresh_ns <= v->now_ns);
+	if (!wants || w->builder)
+		return 0;
+	if (w->setup_retry_ns > v->now_ns) {
+		*wake = MIN(*wake, w->setup_retry_ns);
+		return 0;
+	}
+	w->refresh_ns = volumes_are_live(pod) ? v->now_ns + REFRESH_NS : 0;
+	return build_start(w, &plan);
+}
+
+/* What still runs; those that may be stopped now are. */
+static bool stop_containers(struct pod_worker *w, struct pod_view *v)
+{
+	int64_t left = MAX(w->grace_s - (v->now_ns - w->grace_began_ns) / NS_PER_S, w->grace_s ? 2 : 0);
+	bool others = false, any = false;
+	char text[256];
+
+	for (unsigned i = 0; i < v->n_containers; i++) {
+		struct pod_container *c = &v->containers[i];
+		if (!cri_is_running(c->now) || c->is_sidecar)
+			continue;
+		others = any = true;
+		fmt_into(text, sizeof text, "Stopping container %s", c->spec->name);
+		kill_start(w, c->memory, c->now->id, left, text);
+	}
+	for (unsigned i = v->n_containers; i-- > 0 && !others;) {
+		struct pod_container *c = &v->containers[i];
+		if (!c->is_sidecar || !cri_is_running(c->now))
+			continue;
+		any = others = true;              /* one after another, the last of the spec first */
+		fmt_into(text, sizeof text, "Stopping container %s", c->spec->name);
+		kill_start(w, c->memory, c->now->id, left, text);
+	}
+	return any;
+}
+
+static int turn_terminating_wait(struct pod_worker *w, struct pod_view *v, struct err *e)
+{
+	const struct kube_pod *pod = worker_pod(w);
+
+	if (pod->metadata.deletion_timestamp && pod_grace_s(pod) < w->grace_s) {
+		w->grace_s = pod_grace_s(pod);   /* somebody has lost patience */
+		w->grace_began_ns = v->now_ns;
+	}
+	if (w->builder)
+		return 0;
+	if (stop_containers(w, v) || !list_empty(&w->kills))
+		return 0;
+	int r = w->sandbox_stopped ? 0 : runtime_pod_stop_wait(w->owner->rt, w->uid, w->grace_s, e);
+	if (r < 0)
+		return r;
+	w->sandbox_stopped = true;
+	w->is_observed_stale = true;
+	if (w->is_dirty)
+		return 0;                        /* things have changed meanwhile: look again */
+	move(w, WORKER_TERMINATED);
+	return 0;
+}
+
+static int turn_terminated_wait(struct pod_worker *w, struct err *e)
+{
+	struct node *n = w->owner;
+	int r = 0;
+
+	if (!w->volumes_gone) {
+		r = volumes_teardown_wait(&n->set, w->uid, false, e);
+		if (r < 0)
+			return r;
+		cgroup_remove_wait(&n->set, w->uid);
+		w->volumes_gone = true;
+	}
+	if (!w->is_deleted) {
+		if (!worker_pod(w)->metadata.deletion_timestamp || !w->is_published || w->is_delete_sent)
+			return 0;
+		w->is_delete_sent = true;
+		struct kobject *pod = kobject_ref(w->pod);
+		r = n->api->delete_wait(n->api, pod->obj, e);
+		kobject_unref(pod);
+		if (r < 0)
+			w->is_delete_sent = false;
+		return r == -ENOENT ? 0 : r;
+	}
+	const struct kube_object_meta *m = &worker_pod(w)->metadata;
+	r = runtime_pod_remove_wait(n->rt, w->uid, e);
+	if (r >= 0)
+		r = volumes_teardown_wait(&n->set, w->uid, true, e);
+	if (r >= 0)
+		r = logs_remove_wait(&n->set, m->namespace, m->name, w->uid, e);
+	if (r >= 0)
+		move(w, WORKER_GONE);
+	return r;
+}
+
+static int turn_wait(struct pod_worker *w, int64_t *wake, struct err *e)
+{
+	struct arena a;
+	struct pod_view v;
+	int r = observe_turn_wait(w, e);
+
+	if (r < 0)
+		return r;
+	arena_init(&a, POD_ARENA_MAX);
+	r = worker_view(w, &a, &v);
+	if (r >= 0) {
+		note_runs(&v);
+		if (w->state == WORKER_SYNC)
+			r = turn_sync(w, &v, &a, wake);
+		if (r >= 0) {
+			v.is_terminating = w->state == WORKER_TERMINATING;
+			v.has_failed = w->has_failed;
+			probes_sync(w, &v);
+			r = publish(w, &v);
+		}
+	}
+	if (r >= 0 && w->state == WORKER_TERMINATING)
+		r = turn_terminating_wait(w, &v, e);
+	else if (r >= 0 && w->state == WORKER_TERMINATED)
+		r = turn_terminated_wait(w, e);
+	arena_release(&a);
+	return r;
+}
+
+static void worker_main(void *arg)
+{
+	struct pod_worker *w = arg;
+	struct node *n = w->owner;
+	int64_t pause = NS_PER_S / 2;
+
+	w->fiber = fiber_self();
+	while (w->state != WORKER_GONE && !n->is_stopping) {
+		int64_t wake = NEVER, wait;
+		struct err e = { 0 };
+		w->is_dirty = false;
+		int r = turn_wait(w, &wake, &e);
+		if (r == -ECANCELED)
+			break;
+		if (r < 0) {
+			log_warn("pod cannot be synced", "pod=%s error=%s", w->key, e.code ? e.text : err_name(-r));
+			wake = MIN(wake, now_ns(w) + pause);
+			pause = MIN(pause * 2, 20 * NS_PER_S);
+			w->is_dirty = false;
+		} else {
+			pause = NS_PER_S / 2;
+		}
+		if (w->is_dirty || w->state == WORKER_GONE)
+			continue;
+		wait = wake == NEVER ? -1 : MAX(wake - now_ns(w), NS_PER_MS);
+		if (waitq_wait(&w->wake, wait) == -ECANCELED)
+			break;
+	}
+	w->fiber = NULL;
+	worker_unref(w);
+}
+
+/* --- the set of workers -------------------------------------------------------------------------------------- */
+
+struct pod_worker *worker_find_uid(struct node *n, const char *uid)
+{
+	return map_gets(&n->by_uid, uid);
+}
+
+struct pod_worker *worker_find(struct node *n, const char *ns, const char *name)
+{
+	struct pod_worker *w, *found = NULL;
+	list_each(w, &n->workers, node) {
+		const struct kube_object_meta *m = &worker_pod(w)->metadata;
+		if (!strcmp(m->name, name) && !strcmp(m->namespace, ns) && (!found || !w->is_deleted))
+			found = w;
+	}
+	return found;
+}
+
+static int worker_new(struct node *n, struct kobject *pod, struct pod_worker **ret)
+{
+	const struct kube_object_meta *m = kobject_meta(pod);
+	struct pod_worker *w = calloc(1, sizeof *w);
+
+	if (!w)
+		return -ENOMEM;
+	w->owner = n;
+	w->refs = 1;
+	list_init(&w->memories);
+	list_init(&w->kills);
+	list_init(&w->node);
+	waitq_init(&w->wake);
+	arena_init(&w->observed.arena, POD_ARENA_MAX);
+	arena_init(&w->want_arena, POD_ARENA_MAX);
+	w->pod = kobject_ref(pod);
+	w->key = fmt_new("%s/%s", m->namespace, m->name);
+	w->uid = slice_dup(slice_of(m->uid));
+	w->is_observed_stale = true;
+	w->first_seen_ns = now_ns(w);
+	int r = w->key && w->uid ? map_sets(&n->by_uid, w->uid, w) : -ENOMEM;
+	if (r == 0) {
+		list_add_tail(&n->workers, &w->node);
+		r = fiber_start(n->loop, "pod", worker_main, w);
+	}
+	if (r < 0) {
+		worker_unref(w);
+		return r;
+	}
+	*ret = w;
+	return 0;
+}
+
+int workers_update(struct node *n, struct kobject *pod)
+{
+	const struct kube_object_meta *m = kobject_meta(pod);
+	struct pod_worker *w = m->uid ? worker_find_uid(n, m->uid) : NULL;
+
+	if (!m->uid || n->is_stopping)
+		return -EINVAL;
+	if (!w)
+		return worker_new(n, pod, &w);
+	if (pod == w->pod)
+		return 0;
+	struct kobject *old = w->pod;
+	w->pod = kobject_ref(pod);
+	kobject_unref(old);
+	worker_wake(w);
+	return 0;
+}
+
+void workers_deleted(struct node *n, struct kobject *pod)
+{
+	const struct kube_object_meta *m = kobject_meta(pod);
+	struct pod_worker *w = m->uid ? worker_find_uid(n, m->uid) : NULL;
+
+	if (!w)
+		return;
+	w->is_deleted = true;
+	worker_wake(w);
+}
+
+void workers_stale(struct node *n, const char *uid)
+{
+	struct pod_worker *w;
+
+	if (uid) {
+		w = worker_find_uid(n, uid);
+		if (w) {
+			w->is_observed_stale = true;
+			worker_wake(w);
+		}
+		return;
+	}
+	list_each(w, &n->workers, node) {
+		w->is_observed_stale = true;
+		worker_wake(w);
+	}
+}
