@@ -16,7 +16,6 @@ static const char *const scheduler_groups[] = { "system:authenticated" };
 struct control_plane {
 	struct kube_api_door controllers_door, scheduler_door;
 	struct kclient *controllers, *scheduler;
-	struct informers *informers;
 	struct control *control;
 	struct sched *sched;
 	struct buf ca_pem;
@@ -46,9 +45,8 @@ int control_plane_start_wait(struct loop *l, struct kube_api *api, const struct 
 	const struct control_config cc = { .root_ca_pem = c->ca_pem.len ? c->ca_pem.ptr : NULL, .cluster_cidr = o->cluster_cidr };
 	if (r == 0)
 		r = control_start(l, c->controllers, &cc, &c->control, e);
-	if (r == 0 && (r = informers_new(c->scheduler, &c->informers)) < 0)
-		err_nomem(e);
-	const struct sched_config sc = { .informers = c->informers };
+	/* Pods and nodes are held once. */
+	const struct sched_config sc = { .informers = r == 0 ? control_informers(c->control) : NULL };
 	if (r == 0)
 		r = sched_start(c->scheduler, &sc, &c->sched, e);
 	if (r < 0) {
@@ -65,7 +63,6 @@ void control_plane_stop_wait(struct control_plane *c)
 		return;
 	sched_stop(c->sched);
 	control_free(c->control);
-	informers_free(c->informers);
 	kclient_free(c->scheduler);
 	kclient_free(c->controllers);
 	buf_release(&c->ca_pem);

@@ -262,6 +262,8 @@ int control_start(struct loop *l, struct kclient *client, const struct control_c
 	return 0;
 }
 
+struct informers *control_informers(struct control *c) { return c->informers; }
+
 void control_free(struct control *c)
 {
 	struct ctl *k;

@@ -18,5 +18,7 @@ struct control_config {
 };
 /* Starts them; they begin to work when their caches are there. c and the strings of cfg must outlive it. */
 int control_start(struct loop *l, struct kclient *c, const struct control_config *cfg, struct control **ret, struct err *e);
+/* Their caches, for others on the same loop; they live as long as the controllers. */
+struct informers *control_informers(struct control *c);
 /* Stops them: what is under way ends on the loop soon after. NULL is fine. */
 void control_free(struct control *c);
