@@ -172,7 +172,28 @@ static int none_request(struct http_request *r, struct err *e)
 		SLICE("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"pods \\\"x\\\" not found\",\"reason\":\"NotFound\",\"code\":404}"));
 }
 
+/* --- as much of an API server as kubectl looks at before it asks for a stream; pod "x" has one container */
+
+#define PODS "/api/v1/namespaces/{ns}/pods/{name}"
+
+static int text_request(struct http_request *r, struct err *e)
+{
+	return http_reply(r, 200, "application/json", slice_of(r->route->data));
+}
+
+static const char api[] = "{\"kind\":\"APIVersions\",\"versions\":[\"v1\"],\"serverAddressByClientCIDRs\":[]}";
+static const char apis[] = "{\"kind\":\"APIGroupList\",\"apiVersion\":\"v1\",\"groups\":[]}";
+static const char v1[] = "{\"kind\":\"APIResourceList\",\"groupVersion\":\"v1\",\"resources\":[{\"name\":\"pods\",\"singularName\":\"pod\","
+	"\"namespaced\":true,\"kind\":\"Pod\",\"verbs\":[\"get\",\"list\"],\"shortNames\":[\"po\"]}]}";
+static const char pod[] = "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"x\",\"namespace\":\"default\",\"uid\":\"1\"},"
+	"\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"stdin\":true}]},\"status\":{\"phase\":\"Running\"}}";
+
 static const struct http_route routes[] = {
+	{ "GET", "/api", text_request, api }, { "GET", "/apis", text_request, apis }, { "GET", "/api/v1", text_request, v1 },
+	{ "GET", PODS, text_request, pod },
+	{ "GET", PODS "/exec", exec_request }, { "POST", PODS "/exec", exec_request },
+	{ "GET", PODS "/attach", attach_request }, { "POST", PODS "/attach", attach_request },
+	{ "GET", PODS "/portforward", forward_request }, { "POST", PODS "/portforward", forward_request },
 	{ "GET", "/exec", exec_request }, { "POST", "/exec", exec_request }, { "GET", "/attach", attach_request }, { "POST", "/attach", attach_request },
 	{ "GET", "/portforward", forward_request }, { "POST", "/portforward", forward_request },
 	{ "GET", "/direct/exec", direct_request }, { "POST", "/direct/exec", direct_request },

@@ -11,7 +11,7 @@
 #include "schema/schema.h"
 
 enum { SIZES_MAX = 4096 };
-static const int64_t OPEN_NS = 30 * NS_PER_S, FINISH_NS = 5 * NS_PER_S;
+static const int64_t OPEN_NS = 30 * NS_PER_S, FINISH_NS = 5 * NS_PER_S, SETTLE_NS = 3 * NS_PER_MS;
 
 const char *const remote_stream_types[REMOTE_STREAMS] = { "stdin", "stdout", "stderr", "error", "resize" };
 const char *const remote_spdy_protocols[4] = { "v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io" };
@@ -109,8 +109,13 @@ static int accept_ws_wait(struct http_request *r, struct remote_int *x, struct e
 	if (n < 0)
 		return n;
 	n = remote_over_channels(x, ws, version, base64);
-	/* an empty message tells the client that the connection works: on the first channel that it will read */
-	if (n == 0)
+	/*
+	 * An empty message tells old clients that the connection works: on the first channel that they will read. kubectl 1.30 and 1.31
+	 * (v5) drop, and complain of, what comes before they have made their channels, right behind the handshake: so none to them, and a moment.
+	 */
+	if (n == 0 && version >= 5)
+		n = sleep_wait(SETTLE_NS);
+	else if (n == 0)
 		n = channels_send_wait(x->channels, x->pub.wants.out ? REMOTE_OUT : x->pub.wants.err ? REMOTE_ERR : REMOTE_ERROR, SLICE(""));
 	return n < 0 ? err_sys(e, n, "remote command over WebSocket") : 0;
 }

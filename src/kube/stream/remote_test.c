@@ -417,7 +417,7 @@ static void try_v5_close(void *arg)
 TEST(remote_v5_close_ends_stdin_and_strange_channels_are_ignored)
 {
 	run(try_v5_close);
-	CHECK_STR(trace, "[v5]{1:}{1:hi}{3:{\"metadata\":{},\"status\":\"Success\"}}end");
+	CHECK_STR(trace, "[v5]{1:hi}{3:{\"metadata\":{},\"status\":\"Success\"}}end");
 }
 
 static void try_bad_base64(void *arg)
