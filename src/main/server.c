@@ -16,9 +16,10 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "kube/api/api.h"
-#include "kube/auth/ca.h"
+#include "kube/auth/auth.h"
 #include "main/control_plane.h"
 #include "main/folders.h"
+#include "main/server_auth.h"
 #include "main/version.h"
 
 struct server {
@@ -32,7 +33,12 @@ struct server {
 	struct kube_ca *ca;
 	struct control_plane *parts;
 	const char *cluster_cidr, *node_name;
-	char pki[600], ca_file[620];
+	char pki[600], kubelet_cert[640], kubelet_key[640];
+	struct kube_auth *auth;
+	struct kube_authenticator authenticator;
+	struct kube_authorizer authorizer;
+	struct kube_reviewer reviewer;
+	struct server_auth *feeding;
 	int fd, exit_code;
 };
 
@@ -109,6 +115,13 @@ static int prepare(struct server *s, struct err *e)
 	r = kube_ca_open(&co, &s->ca, e);
 	if (r < 0)
 		return r;
+	static const char *const masters[] = { "system:masters" };
+	const struct kube_cert client = { .common_name = "kube-apiserver-kubelet-client", .organizations = masters, .n_organizations = 1, .is_client = true };
+	r = kube_ca_ensure(s->ca, s->pki, "apiserver-kubelet-client", &client, e);
+	if (r < 0)
+		return r;
+	fmt_into(s->kubelet_cert, sizeof s->kubelet_cert, "%s/apiserver-kubelet-client.crt", s->pki);
+	fmt_into(s->kubelet_key, sizeof s->kubelet_key, "%s/apiserver-kubelet-client.key", s->pki);
 	struct tls_files files = { 0 };
 	kube_ca_serving_files(s->ca, &files);
 	if (s->cert) {
@@ -142,6 +155,8 @@ static void start_fiber(void *arg)
 	struct err e = { 0 };
 	int r = kube_api_start_wait(s->api, &e);
 	if (r == 0)
+		r = server_auth_start_wait(s->loop, s->api, s->auth, &s->feeding, &e);
+	if (r == 0)
 		r = kube_api_listen(s->api, take_fd(&s->fd), s->tls, &e);
 	struct tls_files files = { 0 };
 	kube_ca_serving_files(s->ca, &files);
@@ -161,6 +176,7 @@ static void stop_fiber(void *arg)
 {
 	struct server *s = arg;
 	control_plane_stop_wait(s->parts);
+	server_auth_stop(s->feeding);
 	kube_api_stop(s->api);
 	for (int i = 0; i < 200 && !kube_api_is_idle(s->api); i++)
 		sleep_wait(10000000);
@@ -172,6 +188,21 @@ static void on_signal(void *arg, int signal)
 	struct server *s = arg;
 	if (fiber_start(s->loop, "stop", stop_fiber, s) < 0)
 		loop_stop(s->loop);
+}
+
+/* Certificates, tokens, roles. */
+static int open_auth(struct server *s, struct err *e)
+{
+	char key[640];
+	fmt_into(key, sizeof key, "%s/sa.key", s->pki);
+	const struct kube_auth_options o = { .tokens.key_path = key };
+	int r = kube_auth_open(&o, &s->auth, e);
+	if (r < 0)
+		return r;
+	s->authenticator = kube_auth_authenticator(s->auth);
+	s->authorizer = kube_auth_authorizer(s->auth);
+	s->reviewer = kube_auth_reviewer(s->auth);
+	return 0;
 }
 
 static int open_store(struct server *s, struct err *e)
@@ -195,9 +226,13 @@ int server_main(int argc, char **argv)
 	if (r >= 0)
 		r = prepare(&s, &e);
 	if (r >= 0)
+		r = open_auth(&s, &e);
+	if (r >= 0)
 		r = open_store(&s, &e);
 	if (r >= 0) {
-		const struct kube_api_config c = { .store = s.store, .build = CORACLE_VERSION, .advertise_host = s.host[0] ? s.host : NULL, .advertise_port = s.port };
+		const struct tls_files kubelet = { .cert = s.kubelet_cert, .key = s.kubelet_key };
+		const struct kube_api_config c = { .kubelet_tls = &kubelet, .authenticator = &s.authenticator, .authorizer = &s.authorizer, .reviewer = &s.reviewer,
+			.store = s.store, .build = CORACLE_VERSION, .advertise_host = s.host[0] ? s.host : NULL, .advertise_port = s.port };
 		fiber_set_limit(s.loop, 40000);
 		r = kube_api_new(s.loop, &c, &s.api, &e);
 	}
@@ -214,6 +249,7 @@ int server_main(int argc, char **argv)
 	if (s.store)
 		store_close(s.store);
 	tls_config_free(s.tls);
+	kube_auth_free(s.auth);
 	kube_ca_free(s.ca);
 	loop_free(s.loop);
 	return r < 0 ? 1 : s.exit_code;

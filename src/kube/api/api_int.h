@@ -106,7 +106,7 @@ struct kube_api {
 	struct api_metrics *metrics;
 	struct api_openapi *openapi;
 	struct api_crds *crds;
-	struct tls_config *kubelet_tls;
+	struct tls_config *kubelet_tls, *backend_tls;     /* to kubelets, with our certificate; to https backends of proxies, without */
 };
 struct api_resource *api_resource_find(const struct kube_api *a, const char *group, const char *version, const char *plural);
 int api_resource_add(struct kube_api *a, struct api_resource *r);

@@ -124,6 +124,14 @@ int kube_api_new(struct loop *l, const struct kube_api_config *c, struct kube_ap
 		kube_api_free(a);
 		return err_nomem(e);
 	}
+	const struct tls_files nothing = { 0 };
+	int r = c->kubelet_tls ? tls_config_new(c->kubelet_tls, false, &a->kubelet_tls, e) : 0;
+	if (r == 0 && c->kubelet_tls)
+		r = tls_config_new(&nothing, false, &a->backend_tls, e);
+	if (r < 0) {
+		kube_api_free(a);
+		return r;
+	}
 	*ret = a;
 	return 0;
 }
@@ -160,6 +168,8 @@ void kube_api_free(struct kube_api *a)
 		kube_api_stop(a);
 	api_caches_stop(a);
 	api_openapi_free(a->openapi);
+	tls_config_free(a->kubelet_tls);
+	tls_config_free(a->backend_tls);
 	for (struct front *f = a->fronts, *next; f; f = next) {
 		next = f->next;
 		free(f);

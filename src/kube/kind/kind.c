@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One row a kind. To add a kind: a row here, and the functions it names in the file of its theme. */
-#include "kube/kind/kind_int.h"
+#include "kube/kind/check.h"
 
 /* The members of kinds that have a specification and a status. */
 #define SPEC(x) .spec = T_kube_##x##_spec, .spec_at = offsetof(struct kube_##x, spec)
@@ -51,10 +51,10 @@ static const struct kind_row rows[] = {
 	{ ROW(horizontal_pod_autoscaler), SPEC(horizontal_pod_autoscaler), STATUS(horizontal_pod_autoscaler), DEFAULT(horizontal_pod_autoscaler) },
 	{ .type = T_kube_autoscaling_v1_horizontal_pod_autoscaler, .table = &horizontal_pod_autoscaler_v1_table,
 		SPEC(autoscaling_v1_horizontal_pod_autoscaler), STATUS(autoscaling_v1_horizontal_pod_autoscaler) },
-	{ .type = T_kube_role },
-	{ .type = T_kube_cluster_role, CLUSTER },
-	{ ROW(role_binding), DEFAULT(role_binding) },
-	{ ROW(cluster_role_binding), DEFAULT(cluster_role_binding), CLUSTER },
+	{ .type = T_kube_role, .name = NAME_PATH },
+	{ .type = T_kube_cluster_role, .name = NAME_PATH, CLUSTER },
+	{ ROW(role_binding), DEFAULT(role_binding), .name = NAME_PATH },
+	{ ROW(cluster_role_binding), DEFAULT(cluster_role_binding), .name = NAME_PATH, CLUSTER },
 	{ ROW(certificate_signing_request), SPEC(certificate_signing_request), STATUS(certificate_signing_request), CREATE(certificate_signing_request),
 		UPDATE(certificate_signing_request), FIELDS(certificate_signing_request), CLUSTER },
 	{ .type = T_kube_custom_resource_definition, SPEC(custom_resource_definition), STATUS(custom_resource_definition),
