@@ -78,7 +78,7 @@ DAEMON_MAIN := $(addprefix $(O)/main/,coracled.o engine.o server.o server_auth.o
 $(BIN)/coracled: $(DAEMON_MAIN) $(O)/libdaemon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_HOST) -o $@ $(filter %.o,$^) -Wl,--start-group $(O)/libdaemon.a -Wl,--end-group $(LIBS_DAEMON)
-$(BIN)/coracle: $(O)/main/coracle.o $(O)/main/supervisor.o $(O)/main/supervise.o $(O)/libcoracle.a
+$(BIN)/coracle: $(addprefix $(O)/main/,coracle.o supervisor.o supervise.o cluster.o) $(O)/libcoracle.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_HOST) -o $@ $(filter %.o,$^) -Wl,--start-group $(O)/libcoracle.a -Wl,--end-group $(LIBS_CORACLE)
 $(BIN)/coracle-runtime: $(B)/musl/main/runtime.o $(B)/musl/libruntime.a

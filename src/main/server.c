@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -80,8 +81,27 @@ static int read_flags(int argc, char **argv, struct server *s)
 	return 0;
 }
 
+/* "fd://3": a socket that whoever started us holds */
+static int take_socket(struct server *s, struct err *e)
+{
+	struct sockaddr_storage sa = { 0 };
+	socklen_t n = sizeof sa;
+	int64_t fd;
+	if (num_parse_i64(slice_of(s->listen + 5), 3, 65535, &fd) < 0 || getsockname((int)fd, (struct sockaddr *)&sa, &n) < 0)
+		return err_set(e, EINVAL, "--listen %s: there is no such socket", s->listen);
+	s->fd = (int)fd;
+	fd_set_cloexec(s->fd, true);
+	s->port = ntohs(sa.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&sa)->sin6_port : ((struct sockaddr_in *)&sa)->sin_port);
+	const struct in_addr *a = &((struct sockaddr_in *)&sa)->sin_addr;
+	if (sa.ss_family == AF_INET && a->s_addr)
+		inet_ntop(AF_INET, a, s->host, sizeof s->host);
+	return 0;
+}
+
 static int split_address(struct server *s, struct err *e)
 {
+	if (!strncmp(s->listen, "fd://", 5))
+		return take_socket(s, e);
 	int64_t port;
 	ptrdiff_t colon = slice_rfind(slice_of(s->listen), ':');
 	if (colon < 0 || num_parse_i64(slice_of(s->listen + colon + 1), 0, 65535, &port) < 0)
@@ -131,7 +151,7 @@ static int prepare(struct server *s, struct err *e)
 	if (s->client_ca)
 		files.ca = s->client_ca;
 	r = tls_config_new(&files, true, &s->tls, e);
-	if (r == 0)
+	if (r == 0 && s->fd < 0)
 		r = s->fd = listen_tcp(s->host, s->port, e);
 	if (r < 0)
 		return r;

@@ -24,11 +24,13 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/num.h"
+#include "io/stream.h"
 #include "main/supervisor_int.h"
 
 enum { LOG_MAX_BYTES = 8 << 20, BACKOFF_FIRST_MS = 100, BACKOFF_MOST_MS = 10000, STOP_MS = 40000 };
 
-const char *const sup_role_names[SUP_ROLES] = { [SUP_DNS] = "dns", [SUP_ENGINE] = "engine" };
+const char *const sup_role_names[SUP_ROLES] = { [SUP_DNS] = "dns", [SUP_SERVER] = "server", [SUP_ENGINE] = "engine", [SUP_NODE] = "node" };
 
 struct role {
 	pid_t pid;
@@ -40,9 +42,11 @@ struct role {
 struct supervisor {
 	struct sup_options o;
 	struct role roles[SUP_ROLES];
-	int listen_fd;
+	int sockets[SUP_ROLES];         /* listening, handed to the role as descriptor 3; -1: none */
 	int signal_fd;
 	bool stopping;
+	char node_kubeconfig[512];
+	char *words;                    /* of the role that was started last */
 };
 
 static int open_log(struct supervisor *s, enum sup_role i)
@@ -85,7 +89,8 @@ static void write_roles(struct supervisor *s)
 	char path[512];
 	fmt_into(path, sizeof path, "%s/roles", s->o.run);
 	for (int i = 0; i < SUP_ROLES; i++)
-		buf_addf(&b, "%s %d\n", sup_role_names[i], (int)s->roles[i].pid);
+		if (sup_role_wanted(&s->o, i))
+			buf_addf(&b, "%s %d\n", sup_role_names[i], (int)s->roles[i].pid);
 	file_write_atomic(AT_FDCWD, path, buf_slice(&b), 0644, NULL);
 	buf_release(&b);
 }
@@ -100,15 +105,46 @@ _Noreturn static void become(struct supervisor *s, enum sup_role i, const char *
 	dup2(null, 0);
 	dup2(log_fd, 1);
 	dup2(log_fd, 2);
-	if (i == SUP_ENGINE) {
-		if (s->listen_fd == 3)
-			fd_set_cloexec(3, false);
-		else
-			dup2(s->listen_fd, 3);
-	}
-	syscall(SYS_close_range, i == SUP_ENGINE ? 4 : 3, ~0U, 0);
+	int fd = s->sockets[i];
+	if (fd == 3)
+		fd_set_cloexec(3, false);
+	else if (fd >= 0)
+		dup2(fd, 3);
+	syscall(SYS_close_range, fd >= 0 ? 4 : 3, ~0U, 0);
 	execv(program, (char **)argv);
 	_exit(127);
+}
+
+static int add_words(const char **argv, int n, int most, char *text)
+{
+	for (char *save = NULL, *w = text ? strtok_r(text, " ", &save) : NULL; w && n < most - 1; w = strtok_r(NULL, " ", &save))
+		argv[n++] = w;
+	return n;
+}
+
+/* The command line of a role; its number of words. */
+static int role_arguments(struct supervisor *s, enum sup_role i, const char *program, const char **argv, int most)
+{
+	const struct sup_options *o = &s->o;
+	const char *const common[] = { program, sup_role_names[i], "--run", o->run };
+	const char *const rest[] = { "--root", o->root, "--config", o->config };
+	const char *const own[SUP_ROLES][7] = {
+		[SUP_ENGINE] = { "--host", "fd://3" },
+		[SUP_SERVER] = { "--listen", "fd://3", "--node-name", o->node_name },
+		[SUP_NODE] = { "--listen", o->kubelet_listen, "--node-name", o->node_name, "--kubeconfig", s->node_kubeconfig },
+	};
+	int n = 0;
+	for (size_t k = 0; k < ARRAY_LEN(common); k++)
+		argv[n++] = common[k];
+	for (size_t k = 0; k < ARRAY_LEN(rest) && i != SUP_DNS; k++)
+		argv[n++] = rest[k];
+	for (size_t k = 0; k < 7 && own[i][k]; k++)
+		argv[n++] = own[i][k];
+	for (int k = 0; i == SUP_ENGINE && k < o->n_extra && n < most - 1; k++)
+		argv[n++] = o->extra[k];
+	free(s->words);
+	s->words = i == SUP_SERVER && o->server_flags ? strdup(o->server_flags) : i == SUP_NODE && o->node_flags ? strdup(o->node_flags) : NULL;
+	return add_words(argv, n, most, s->words);
 }
 
 static int start_role(struct supervisor *s, enum sup_role i, struct err *e)
@@ -119,15 +155,9 @@ static int start_role(struct supervisor *s, enum sup_role i, struct err *e)
 	int ret = sup_sibling("coracled", program, sizeof program, e);
 	if (ret < 0)
 		return ret;
-	const char *argv[64] = { program, sup_role_names[i], "--run", s->o.run };
-	int n = 4;
-	if (i == SUP_ENGINE) {
-		const char *const flags[] = { "--root", s->o.root, "--config", s->o.config, "--host", "fd://3" };
-		for (size_t k = 0; k < ARRAY_LEN(flags); k++)
-			argv[n++] = flags[k];
-		for (int k = 0; k < s->o.n_extra && n < (int)ARRAY_LEN(argv) - 1; k++)
-			argv[n++] = s->o.extra[k];
-	}
+	const char *argv[96];
+	int n = role_arguments(s, i, program, argv, (int)ARRAY_LEN(argv));
+	argv[n] = NULL;
 	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_sys(e, errno, "make a log pipe");
 	fd_set_nonblock(p[1], false);
@@ -218,7 +248,7 @@ static int next_start_ms(struct supervisor *s)
 	int64_t now = clock_monotonic_ns(), least = -1;
 	for (int i = 0; i < SUP_ROLES; i++) {
 		struct role *r = &s->roles[i];
-		if (r->pid)
+		if (r->pid || !sup_role_wanted(&s->o, i))
 			continue;
 		struct err e;
 		if (r->again_ns <= now && start_role(s, i, &e) < 0) {
@@ -248,6 +278,23 @@ static int take_lock(const char *run, struct err *e)
 	return take_fd(&fd);
 }
 
+static int open_api_socket(struct supervisor *s, struct err *e)
+{
+	char host[256];
+	int64_t port;
+	ptrdiff_t colon = slice_rfind(slice_of(s->o.api_listen), ':');
+	if (colon < 0 || num_parse_i64(slice_of(s->o.api_listen + colon + 1), 1, 65535, &port) < 0)
+		return err_set(e, EINVAL, "--api-listen %s: must be HOST:PORT", s->o.api_listen);
+	struct slice name = slice_n(s->o.api_listen, (size_t)colon);
+	fmt_into(host, sizeof host, "%.*s", SLICE_FMT(slice_is(name, "0.0.0.0") ? SLICE("") : name));
+	fmt_into(s->node_kubeconfig, sizeof s->node_kubeconfig, "%s/node.kubeconfig", s->o.config);
+	int fd = listen_tcp(host, (unsigned)port, e);
+	if (fd < 0)
+		return fd;
+	s->sockets[SUP_SERVER] = fd;
+	return 0;
+}
+
 static int prepare(struct supervisor *s, struct err *e)
 {
 	char path[512];
@@ -261,9 +308,11 @@ static int prepare(struct supervisor *s, struct err *e)
 	if (r < 0)
 		return r;
 	fmt_into(path, sizeof path, "%s/docker.sock", s->o.run);
-	s->listen_fd = unix_listen(path, 0660, SOCK_STREAM, e);
-	if (s->listen_fd < 0)
-		return s->listen_fd;
+	s->sockets[SUP_ENGINE] = unix_listen(path, 0660, SOCK_STREAM, e);
+	if (s->sockets[SUP_ENGINE] < 0)
+		return s->sockets[SUP_ENGINE];
+	if (!s->o.no_kubernetes && (r = open_api_socket(s, e)) < 0)
+		return r;
 	struct group *g = getgrnam("docker");
 	if (g && chown(path, 0, g->gr_gid) < 0)
 		return err_sys(e, errno, "give %s to the group docker", path);
@@ -279,9 +328,11 @@ static int prepare(struct supervisor *s, struct err *e)
 
 int supervise_main(int argc, char **argv)
 {
-	struct supervisor s = { .listen_fd = -1, .signal_fd = -1 };
+	struct supervisor s = { .signal_fd = -1 };
 	struct err e;
 	log_setup(LOG_INFO_, "supervisor");
+	for (int i = 0; i < SUP_ROLES; i++)
+		s.sockets[i] = -1;
 	for (int i = 0; i < SUP_ROLES; i++)
 		s.roles[i] = (struct role){ .pidfd = -1, .log_pipe = -1, .log_file = -1, .backoff_ms = BACKOFF_FIRST_MS / 2 };
 	if (sup_options_parse(argc, argv, &s.o, &e) < 0 || prepare(&s, &e) < 0) {
@@ -294,7 +345,7 @@ int supervise_main(int argc, char **argv)
 	for (int i = SUP_ROLES; i-- > 0;)
 		stop_role(&s, i);
 	char path[512];
-	static const char *const files[] = { "docker.sock", "dns.sock", "dns.lock", "roles", "supervisor.pid" };
+	static const char *const files[] = { "docker.sock", "cri.sock", "dns.sock", "dns.lock", "roles", "supervisor.pid" };
 	static const char *const folders[] = { "net", "netns", "runtime", "shim", "shm", "" };
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		fmt_into(path, sizeof path, "%s/%s", s.o.run, files[i]);

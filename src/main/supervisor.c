@@ -24,13 +24,26 @@ static const char docker_sock[] = "/run/docker.sock";
 
 int sup_options_parse(int argc, char **argv, struct sup_options *ret, struct err *e)
 {
-	*ret = (struct sup_options){ DEFAULT_ROOT, DEFAULT_RUN, DEFAULT_CONFIG };
+	static char host[256];          /* of this process: written once */
+	*ret = (struct sup_options){ .root = DEFAULT_ROOT, .run = DEFAULT_RUN, .config = DEFAULT_CONFIG, .api_listen = "0.0.0.0:6443", .kubelet_listen = "0.0.0.0:10250" };
+	if (gethostname(host, sizeof host - 1) < 0 || !*host)
+		fmt_into(host, sizeof host, "localhost");
+	for (char *p = host; *p; p++)
+		*p = *p >= 'A' && *p <= 'Z' ? (char)(*p + 32) : *p;
+	ret->node_name = host;
+	static const struct { const char *flag; size_t at; } texts[] = {
+		{ "--root", offsetof(struct sup_options, root) }, { "--run", offsetof(struct sup_options, run) }, { "--config", offsetof(struct sup_options, config) },
+		{ "--api-listen", offsetof(struct sup_options, api_listen) }, { "--kubelet-listen", offsetof(struct sup_options, kubelet_listen) },
+		{ "--node-name", offsetof(struct sup_options, node_name) }, { "--server-flags", offsetof(struct sup_options, server_flags) },
+		{ "--node-flags", offsetof(struct sup_options, node_flags) },
+	};
 	for (int i = 1; i < argc; i++) {
 		struct slice name, value;
 		bool has = slice_cut(slice_of(argv[i]), '=', &name, &value);
-		const char **to = slice_is(name, "--root") ? &ret->root :
-				  slice_is(name, "--run") ? &ret->run :
-				  slice_is(name, "--config") ? &ret->config : NULL;
+		const char **to = NULL;
+		for (size_t k = 0; k < ARRAY_LEN(texts); k++)
+			if (slice_is(name, texts[k].flag))
+				to = (const char **)((char *)ret + texts[k].at);
 		if (!strcmp(argv[i], "--")) {
 			ret->extra = (const char *const *)argv + i + 1;
 			ret->n_extra = argc - i - 1;
@@ -40,13 +53,18 @@ int sup_options_parse(int argc, char **argv, struct sup_options *ret, struct err
 			ret->no_docker_sock = true;
 			continue;
 		}
+		if (!strcmp(argv[i], "--no-kubernetes")) {
+			ret->no_kubernetes = true;
+			continue;
+		}
 		if (!to)
-			return err_set(e, EINVAL, "%s: unknown flag %s (known: --root --run --config --no-docker-sock, and -- before flags of the engine)",
+			return err_set(e, EINVAL, "%s: unknown flag %s (known: --root --run --config --no-docker-sock --no-kubernetes --api-listen --kubelet-listen "
+				"--node-name --server-flags --node-flags, and -- before flags of the engine)",
 				       argv[0], argv[i]);
 		if (!has && i + 1 == argc)
 			return err_set(e, EINVAL, "%s: flag %s needs a value", argv[0], argv[i]);
 		*to = has ? value.ptr : argv[++i];
-		if ((*to)[0] != '/')
+		if (to - (const char **)ret < 3 && (*to)[0] != '/')
 			return err_set(e, EINVAL, "%s: %.*s wants an absolute path, not %s", argv[0], SLICE_FMT(name), *to);
 	}
 	return 0;
@@ -147,6 +165,24 @@ static int run(const char *const *argv)
 
 static const char unit_path[] = "/run/systemd/system/coracle.service";
 
+/* The flags that the background process gets; at most 24 words. */
+static int supervise_words(const struct sup_options *o, const char **ret)
+{
+	const char *const pairs[][2] = {
+		{ "--root", o->root }, { "--run", o->run }, { "--config", o->config }, { "--api-listen", o->api_listen }, { "--kubelet-listen", o->kubelet_listen },
+		{ "--node-name", o->node_name }, { "--server-flags", o->server_flags }, { "--node-flags", o->node_flags },
+	};
+	int n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+		if (pairs[i][1]) {
+			ret[n++] = pairs[i][0];
+			ret[n++] = pairs[i][1];
+		}
+	if (o->no_kubernetes)
+		ret[n++] = "--no-kubernetes";
+	return n;
+}
+
 /* systemd runs the same supervisor, in a unit that leaves shims alone. */
 static int start_unit(const struct sup_options *o, struct err *e)
 {
@@ -155,8 +191,11 @@ static int start_unit(const struct sup_options *o, struct err *e)
 	if (r < 0)
 		return r;
 	AUTO(buf) struct buf b = BUF_INIT(4096);
-	buf_addf(&b, "[Unit]\nDescription=Coracle\nAfter=network.target\n\n[Service]\n"
-		     "ExecStart=%s supervise --root %s --run %s --config %s", self, o->root, o->run, o->config);
+	const char *words[32];
+	int n = supervise_words(o, words);
+	buf_addf(&b, "[Unit]\nDescription=Coracle\nAfter=network.target\n\n[Service]\nExecStart=%s supervise", self);
+	for (int i = 0; i < n; i++)
+		buf_addf(&b, " \"%s\"", words[i]);
 	if (o->n_extra)
 		buf_adds(&b, " --");
 	for (int i = 0; i < o->n_extra; i++)
@@ -187,9 +226,11 @@ static int start_background(const struct sup_options *o, struct err *e)
 	AUTO(close) int log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	if (log < 0)
 		return err_sys(e, errno, "open %s", path);
-	const char *argv[64] = { self, "supervise", "--root", o->root, "--run", o->run, "--config", o->config, "--" };
+	const char *argv[96] = { self, "supervise" };
+	int n = 2 + supervise_words(o, argv + 2);
+	argv[n++] = "--";
 	for (int i = 0; i < o->n_extra && i < 50; i++)
-		argv[9 + i] = o->extra[i];
+		argv[n++] = o->extra[i];
 	pid_t pid = fork();
 	if (pid < 0)
 		return err_sys(e, errno, "start the supervisor");
@@ -260,13 +301,19 @@ int up_main(int argc, char **argv)
 		if (r < 0)
 			return fail(&e);
 	}
-	if (wait_ready(o.run, &e) < 0)
+	if (wait_ready(o.run, &e) < 0 || (!o.no_kubernetes && sup_wait_cluster(&o, &e) < 0))
 		return fail(&e);
 	printf("Coracle is %s.\n", was_up ? "already up" : "up");
 	if (offer_socket(&o))
 		printf("docker finds it at /run/docker.sock.\n");
 	else
 		printf("To use it with docker:\n  export DOCKER_HOST=unix://%s/docker.sock\n", o.run);
+	if (o.no_kubernetes)
+		return 0;
+	if (sup_offer_kubeconfig(&o))
+		printf("kubectl finds it by its default configuration.\n");
+	else
+		printf("To use it with kubectl:\n  export KUBECONFIG=%s/kubeconfig\n", o.config);
 	return 0;
 }
 
@@ -298,6 +345,7 @@ int down_main(int argc, char **argv)
 		unlink(docker_sock);
 	if (have_systemd())
 		unlink(unit_path);
+	sup_take_kubeconfig_back(&o);
 	printf("Coracle is down.\n");
 	return 0;
 }
