@@ -29,9 +29,10 @@ void schema_problems_print(const struct schema_problems *p, struct buf *out);
 /*
  * Compiles a schema document. Problems (structure, patterns, defaults, lists of keys …) go to *p with
  * fields below `path` ("spec.validation.openAPIV3Schema"); then *ret is not set and the answer is -EINVAL.
+ * metadata is the type of objects' metadata, for server-side apply (T_kube_object_meta).
  * Others: -E2BIG, -ENOMEM.
  */
-int crd_compile(const struct tree *schema, const char *path, struct schema_problems *p, struct crd_schema **ret);
+int crd_compile(const struct tree *schema, struct schema_ref metadata, const char *path, struct schema_problems *p, struct crd_schema **ret);
 struct crd_schema *crd_ref(struct crd_schema *s);
 struct crd_schema *crd_unref(struct crd_schema *s);
 /* Its place for server-side apply; valid while s is. */
@@ -44,5 +45,9 @@ struct schema_node crd_node(const struct crd_schema *s);
 void crd_prune(const struct crd_schema *s, struct tree *obj, struct buf *unknown, unsigned *n);
 /* Fills in defaults and drops nulls that are not nullable and have a default, in place. 0 or -E2BIG. */
 int crd_default(const struct crd_schema *s, struct tree *obj, struct arena *a);
-/* Checks obj. Returns the number of problems; regular expressions run here: more than a millisecond on large objects. */
-unsigned crd_validate(const struct crd_schema *s, const struct tree *obj, struct schema_problems *p);
+/*
+ * Checks obj; with old (may be NULL: a create) values that have not changed are not checked again, as Kubernetes
+ * does since 1.30. Returns the number of problems (also those past the ceiling). Regular expressions run here:
+ * more than a millisecond on large objects.
+ */
+unsigned crd_validate(const struct crd_schema *s, const struct tree *obj, const struct tree *old, struct schema_problems *p);

@@ -64,5 +64,6 @@ func main() {
 	lines("strategic", 2000, strategic)
 	lines("apply", 1500, apply)
 	lines("jsonpatch", 1500, jsonPatch)
+	lines("crd", 1500, crd)
 	lines("mergepatch", 1000, mergePatch)
 }
