@@ -41,12 +41,33 @@ static char *pattern(void)
 	return p;
 }
 
+struct writer {
+	struct stream *to;
+	bool done;
+};
+
 static void write_fiber(void *arg)
 {
+	struct writer *w = arg;
 	AUTO(free) char *p = pattern();
 
-	if (p && stream_write_wait(arg, p, MANY) == 0)
-		stream_shutdown_wait(arg);
+	if (p && stream_write_wait(w->to, p, MANY) == 0)
+		stream_shutdown_wait(w->to);
+	w->done = true;
+}
+
+/* Writes the pattern in a fiber; join it before the stream is closed. */
+static void write_start(struct writer *w, struct stream *to)
+{
+	*w = (struct writer){ .to = to };
+	if (fiber_start(l, "write", write_fiber, w) < 0)
+		w->done = true;
+}
+
+static void write_join_wait(struct writer *w)
+{
+	while (!w->done)
+		sleep_wait(NS_PER_MS);
 }
 
 /* Reads to the end: bytes, or -errno; `same`: they are the pattern. */
@@ -66,15 +87,17 @@ static int64_t read_all(struct stream *s, bool *same)
 static void cat(const char *where)
 {
 	struct err e = { 0 };
+	struct writer w;
 	struct remote *x;
 	int64_t n = -1;
 	bool same = false;
 	int r = start(where, "command=cat", (struct remote_wants){ .in = true, .out = true }, &x, &e);
 
 	if (r == 0) {
-		fiber_start(l, "write", write_fiber, x->in);
+		write_start(&w, x->in);
 		n = read_all(x->out, &same);
 		r = remote_result_wait(x, &e);
+		write_join_wait(&w);
 		remote_close_wait(x);
 	}
 	say(where, "cat", r == 0 && n == MANY && same, e.text);
@@ -149,12 +172,14 @@ static unsigned n_running, n_good;
 static void echo_fiber(void *arg)
 {
 	struct stream *data, *error;
+	struct writer w;
 	struct err e;
 	bool same;
 
 	if (forward_open_wait(forward, echo_port, &data, &error, &e) == 0) {
-		fiber_start(l, "write", write_fiber, data);
+		write_start(&w, data);
 		n_good += read_all(data, &same) == MANY && same;
+		write_join_wait(&w);
 		stream_close(data);
 		stream_close(error);
 	}
