@@ -17,14 +17,16 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "codec/base64.h"
+#include "io/fiber.h"
 #include "kube/auth/ca.h"
 #include "kube/node/node.h"
 #include "main/folders.h"
+#include "main/node_services.h"
 #include "schema/tree.h"
 
 struct options {
 	const char *kubeconfig, *name, *runtime, *root, *run, *config, *listen, *dns, *domain, *ip, *labels, *logs, *cgroup_root, *cert, *key, *client_ca,
-		*log_level;
+		*log_level, *proxy_kubeconfig, *proxy_table;
 };
 
 #define OPT(f) offsetof(struct options, f)
@@ -49,6 +51,8 @@ static const struct flag {
 	{ "tls-cert-file", OPT(cert), "certificate of the kubelet's API (self-signed)" },
 	{ "tls-private-key-file", OPT(key), "its key" },
 	{ "client-ca-file", OPT(client_ca), "whose client certificates are let in (the kubeconfig's authority)" },
+	{ "proxy-kubeconfig", OPT(proxy_kubeconfig), "how the service proxy reaches the API server; none: no service proxy (the kubelet's)" },
+	{ "nft-table", OPT(proxy_table), "nftables table of services, family inet (coracle_node)" },
 	{ "log-level", OPT(log_level), "debug, info, warn, error" },
 };
 
@@ -87,6 +91,7 @@ struct role {
 	struct options o;
 	struct loop *loop;
 	struct node_run *node;
+	struct node_services *services;
 	struct kube_ca *ca;
 	struct arena a;
 	char host[256];
@@ -170,16 +175,22 @@ static void stopped(void *arg)
 	loop_stop(((struct role *)arg)->loop);
 }
 
+static void stop_services(void *arg)
+{
+	struct role *x = arg;
+
+	node_services_stop_wait(x->services);
+	x->services = NULL;
+	node_run_stop(x->node, stopped, x);
+}
+
 static void on_signal(void *arg, int signal)
 {
 	struct role *x = arg;
 
-	if (x->is_stopping) {
+	if (x->is_stopping || fiber_start(x->loop, "stop", stop_services, x) < 0)
 		loop_stop(x->loop);
-		return;
-	}
 	x->is_stopping = true;
-	node_run_stop(x->node, stopped, x);
 }
 
 static int run(struct role *x, struct err *e)
@@ -200,6 +211,9 @@ static int run(struct role *x, struct err *e)
 	loop_signal(x->loop, SIGTERM, on_signal, x);
 	loop_signal(x->loop, SIGINT, on_signal, x);
 	r = node_run_new(x->loop, &c, &x->node, e);
+	const struct node_services_options so = { .kubeconfig = o->proxy_kubeconfig ? o->proxy_kubeconfig : o->kubeconfig, .node_name = o->name, .table = o->proxy_table };
+	if (r >= 0 && strcmp(so.kubeconfig, "none"))
+		r = node_services_start(x->loop, &so, &x->services, e);
 	if (r < 0)
 		return r;
 	r = loop_run(x->loop);

@@ -69,7 +69,7 @@ static int read_flags(int argc, char **argv, struct server *s)
 		case 'h':
 			puts("usage: coracle server [--root DIR] [--run DIR] [--config DIR] [--listen HOST:PORT] [--tls-cert-file FILE --tls-private-key-file FILE]\n"
 			     "                      [--client-ca-file FILE] [--cluster-cidr CIDR] [--node-name NAME] [--log-level LEVEL]\n"
-			     "--node-name: also write CONFIG/node.kubeconfig, with which a node of this name signs in");
+			     "--node-name: also write CONFIG/node.kubeconfig and proxy.kubeconfig, with which a node of this name and its service proxy sign in");
 			return 1;
 		default: return -EINVAL;
 		}
@@ -165,6 +165,10 @@ static int prepare(struct server *s, struct err *e)
 	if (r >= 0 && s->node_name) {
 		fmt_into(path, sizeof path, "%s/node.kubeconfig", s->config);
 		r = kube_ca_node_kubeconfig(s->ca, path, url, s->node_name, e);
+		static const struct kube_cert proxy = { .common_name = "system:kube-proxy", .is_client = true };
+		fmt_into(path, sizeof path, "%s/proxy.kubeconfig", s->config);
+		if (r >= 0)
+			r = kube_ca_kubeconfig(s->ca, path, url, "coracle", &proxy, e);
 	}
 	return r < 0 ? r : 0;
 }

@@ -45,7 +45,7 @@ struct supervisor {
 	int sockets[SUP_ROLES];         /* listening, handed to the role as descriptor 3; -1: none */
 	int signal_fd;
 	bool stopping;
-	char node_kubeconfig[512];
+	char node_kubeconfig[512], proxy_kubeconfig[512];
 	char *words;                    /* of the role that was started last */
 };
 
@@ -128,17 +128,17 @@ static int role_arguments(struct supervisor *s, enum sup_role i, const char *pro
 	const struct sup_options *o = &s->o;
 	const char *const common[] = { program, sup_role_names[i], "--run", o->run };
 	const char *const rest[] = { "--root", o->root, "--config", o->config };
-	const char *const own[SUP_ROLES][7] = {
+	const char *const own[SUP_ROLES][9] = {
 		[SUP_ENGINE] = { "--host", "fd://3" },
 		[SUP_SERVER] = { "--listen", "fd://3", "--node-name", o->node_name },
-		[SUP_NODE] = { "--listen", o->kubelet_listen, "--node-name", o->node_name, "--kubeconfig", s->node_kubeconfig },
+		[SUP_NODE] = { "--listen", o->kubelet_listen, "--node-name", o->node_name, "--kubeconfig", s->node_kubeconfig, "--proxy-kubeconfig", s->proxy_kubeconfig },
 	};
 	int n = 0;
 	for (size_t k = 0; k < ARRAY_LEN(common); k++)
 		argv[n++] = common[k];
 	for (size_t k = 0; k < ARRAY_LEN(rest) && i != SUP_DNS; k++)
 		argv[n++] = rest[k];
-	for (size_t k = 0; k < 7 && own[i][k]; k++)
+	for (size_t k = 0; k < ARRAY_LEN(own[i]) && own[i][k]; k++)
 		argv[n++] = own[i][k];
 	for (int k = 0; i == SUP_ENGINE && k < o->n_extra && n < most - 1; k++)
 		argv[n++] = o->extra[k];
@@ -288,6 +288,7 @@ static int open_api_socket(struct supervisor *s, struct err *e)
 	struct slice name = slice_n(s->o.api_listen, (size_t)colon);
 	fmt_into(host, sizeof host, "%.*s", SLICE_FMT(slice_is(name, "0.0.0.0") ? SLICE("") : name));
 	fmt_into(s->node_kubeconfig, sizeof s->node_kubeconfig, "%s/node.kubeconfig", s->o.config);
+	fmt_into(s->proxy_kubeconfig, sizeof s->proxy_kubeconfig, "%s/proxy.kubeconfig", s->o.config);
 	int fd = listen_tcp(host, (unsigned)port, e);
 	if (fd < 0)
 		return fd;
