@@ -16,6 +16,7 @@ static const struct row {
 	{ "replicaset", replicaset_start },
 	{ "replicationcontroller", replicationcontroller_start },
 	{ "deployment", deployment_start },
+	{ "daemonset", daemonset_start },
 	{ "endpoint", endpoints_start },
 	{ "endpointslice", endpointslice_start },
 	{ "namespace", namespace_start },

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "base/list.h"
+#include "base/map.h"
 #include "base/vec.h"
 #include "io/fiber.h"
 #include "kube/control/control.h"
@@ -112,7 +113,7 @@ int claim_wait(struct sync *s, struct informer *i, const struct owner *o, struct
 struct kube_pod *pod_of_template(struct sync *s, const struct owner *o, const struct kube_pod_template_spec *t, const char *name);
 /* Sends it, with the events that go along; into x. */
 int control_pod_create_wait(struct sync *s, const struct owner *o, struct kube_pod *p, struct expects *x, struct err *e);
-int pod_delete_wait(struct sync *s, const struct owner *o, const struct kube_pod *p, struct expects *x, struct err *e);
+int control_pod_delete_wait(struct sync *s, const struct owner *o, const struct kube_pod *p, struct expects *x, struct err *e);
 /* Those that should go first in front; ranks (may be NULL): higher goes earlier among equals. */
 void pods_sort_for_deletion(const struct kube_pod **v, uint32_t n, const unsigned *ranks, int64_t now_ns);
 

@@ -141,7 +141,7 @@ int control_pod_create_wait(struct sync *s, const struct owner *o, struct kube_p
 	return 0;
 }
 
-int pod_delete_wait(struct sync *s, const struct owner *o, const struct kube_pod *p, struct expects *x, struct err *e)
+int control_pod_delete_wait(struct sync *s, const struct owner *o, const struct kube_pod *p, struct expects *x, struct err *e)
 {
 	struct kube_preconditions pre = { .uid = p->metadata.uid };
 	struct kube_delete_options d = { .preconditions = &pre };

@@ -81,7 +81,7 @@ static int delete_one_wait(void *arg, unsigned i, struct err *e)
 {
 	struct work *w = arg;
 
-	return pod_delete_wait(w->s, &w->set->o, w->pods[i], w->st->expects, e);
+	return control_pod_delete_wait(w->s, &w->set->o, w->pods[i], w->st->expects, e);
 }
 
 static int count_node(const struct kube_pod **v, uint32_t n, const char *node)
