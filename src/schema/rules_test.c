@@ -35,36 +35,37 @@ TEST(defaults_fill_what_is_absent_at_any_depth)
 
 TEST(validation_names_every_problem_as_kubernetes_does)
 {
-	struct kube_pod p;
+	struct kube_cron_job c;
+	struct kube_runtime_class r;
 	AUTO(buf) struct buf b = BUF_INIT(1 << 16);
-	read_into(T_kube_pod, "{\"spec\":{\"restartPolicy\":\"Sometimes\",\"terminationGracePeriodSeconds\":-1,\"containers\":[{\"name\":\"c\"},{\"name\":\"\","
-		"\"ports\":[{\"containerPort\":70000}]},{\"name\":\"A b\"}]}}", &p);
-	CHECK_INT(schema_default(T_kube_pod, &a, &p), 0);
-	CHECK_INT(schema_validate(T_kube_pod, &p, NULL, &b), 5);
-	CHECK_STR(b.ptr, "spec.containers[1].name: Required value, "
-		"spec.containers[1].ports[0].containerPort: Invalid value: 70000: must be less than or equal to 65535, "
-		"spec.containers[2].name: Invalid value: \"A b\": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
-		"and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-		"'[a-z0-9]([-a-z0-9]*[a-z0-9])?'), "
-		"spec.restartPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", \"OnFailure\", \"Never\", "
-		"spec.terminationGracePeriodSeconds: Invalid value: -1: must be greater than or equal to 0");
+	read_into(T_kube_cron_job, "{\"spec\":{\"schedule\":\"\",\"concurrencyPolicy\":\"Sometimes\",\"failedJobsHistoryLimit\":-1,\"jobTemplate\":{\"spec\":{"
+		"\"parallelism\":-2,\"template\":{\"spec\":{\"containers\":null}}}}}}", &c);
+	CHECK_INT(schema_validate(T_kube_cron_job, &c, NULL, &b), 3);
+	CHECK_STR(b.ptr, "spec.concurrencyPolicy: Unsupported value: \"Sometimes\": supported values: \"Allow\", \"Forbid\", \"Replace\", "
+		"spec.jobTemplate.spec.parallelism: Invalid value: -2: must be greater than or equal to 0, "
+		"spec.failedJobsHistoryLimit: Invalid value: -1: must be greater than or equal to 0");
 	buf_reset(&b);
-	read_into(T_kube_pod, "{\"spec\":{}}", &p);
-	CHECK_INT(schema_validate(T_kube_pod, &p, NULL, &b), 1);
-	CHECK_STR(b.ptr, "spec.containers: Required value");
+	read_into(T_kube_runtime_class, "{\"handler\":\"A b\"}", &r);
+	CHECK_INT(schema_validate(T_kube_runtime_class, &r, NULL, &b), 1);
+	CHECK_STR(b.ptr, "handler: Invalid value: \"A b\": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
+		"and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+		"'[a-z0-9]([-a-z0-9]*[a-z0-9])?')");
+	buf_reset(&b);
+	read_into(T_kube_runtime_class, "{\"handler\":\"\"}", &r);
+	CHECK_INT(schema_validate(T_kube_runtime_class, &r, NULL, &b), 1);
+	CHECK_STR(b.ptr, "handler: Required value");
 }
 
 TEST(immutable_fields_may_not_change)
 {
-	struct kube_deployment old, new;
+	struct kube_runtime_class old, new;
 	AUTO(buf) struct buf b = BUF_INIT(1 << 16);
-	static const char doc[] = "{\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}},\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\"}]}}}}";
-	read_into(T_kube_deployment, doc, &old);
-	read_into(T_kube_deployment, doc, &new);
-	CHECK_INT(schema_validate(T_kube_deployment, &new, &old, &b), 0);
-	new.spec.selector->match_labels[0].value = "c";
-	CHECK_INT(schema_validate(T_kube_deployment, &new, &old, &b), 1);
-	CHECK_STR(b.ptr, "spec.selector: Invalid value: field is immutable");
+	read_into(T_kube_runtime_class, "{\"handler\":\"a\"}", &old);
+	read_into(T_kube_runtime_class, "{\"handler\":\"a\"}", &new);
+	CHECK_INT(schema_validate(T_kube_runtime_class, &new, &old, &b), 0);
+	new.handler = "b";
+	CHECK_INT(schema_validate(T_kube_runtime_class, &new, &old, &b), 1);
+	CHECK_STR(b.ptr, "handler: Invalid value: field is immutable");
 }
 
 TEST(older_clients_get_the_fields_of_their_version)

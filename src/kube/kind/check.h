@@ -12,6 +12,8 @@
 struct check {
 	struct kind_problems *p;
 	struct arena *a;
+	enum kind_write what;
+	const char *kind;       /* "ReplicaSet" */
 	size_t len;
 	char path[1024];
 };

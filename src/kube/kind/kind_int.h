@@ -115,3 +115,40 @@ int kind_update_custom_resource_definition(enum kind_write what, struct arena *a
 
 extern const struct kind_field pod_fields[], service_fields[], node_fields[], namespace_fields[], secret_fields[], event_fields[], events_event_fields[],
 	replica_set_fields[], replication_controller_fields[], job_fields[], certificate_signing_request_fields[];
+
+/* --- validation: what is particular to a kind, below its root --- */
+
+#define VALIDATE(x) void kind_validate_##x(struct check *c, const void *obj, const void *old)
+VALIDATE(pod);
+VALIDATE(pod_template);
+VALIDATE(deployment);
+VALIDATE(replica_set);
+VALIDATE(replication_controller);
+VALIDATE(daemon_set);
+VALIDATE(stateful_set);
+VALIDATE(job);
+VALIDATE(cron_job);
+VALIDATE(service);
+VALIDATE(endpoints);
+VALIDATE(endpoint_slice);
+VALIDATE(ingress);
+VALIDATE(ingress_class);
+VALIDATE(secret);
+VALIDATE(config_map);
+VALIDATE(namespace);
+VALIDATE(node);
+VALIDATE(role);
+VALIDATE(cluster_role);
+VALIDATE(role_binding);
+VALIDATE(cluster_role_binding);
+VALIDATE(priority_class);
+VALIDATE(pod_disruption_budget);
+VALIDATE(horizontal_pod_autoscaler);
+VALIDATE(lease);
+VALIDATE(resource_quota);
+VALIDATE(limit_range);
+VALIDATE(controller_revision);
+VALIDATE(persistent_volume_claim);
+VALIDATE(persistent_volume);
+VALIDATE(storage_class);
+#undef VALIDATE

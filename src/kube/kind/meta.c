@@ -116,7 +116,7 @@ unsigned kind_validate(struct schema_ref ref, enum kind_write what, const void *
 {
 	const struct kind_row *row = kind_row(ref);
 	const struct kube_object_meta *m = &((const struct kind_object *)obj)->metadata;
-	struct check c = { .p = p, .a = p->a };
+	struct check c = { .p = p, .a = p->a, .what = what, .kind = or_empty(((const struct kind_object *)obj)->kind) };
 	if (old)
 		check_meta_update(&c, m, &((const struct kind_object *)old)->metadata);
 	else

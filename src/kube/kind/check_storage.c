@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Volumes, claims and their classes. Source: pkg/apis/core/validation, pkg/apis/storage/validation. */
+#include "kube/kind/check_pod.h"
+
+#include "schema/quantity.h"
+
+#define MODES "ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod"
+
+static void check_modes(struct check *c, const char **v, uint32_t n, const char *missing)
+{
+	bool alone = false;
+	if (!n)
+		wrong(c, "accessModes", "%s", missing);
+	for (uint32_t i = 0; i < n; i++) {
+		one_of(c, "accessModes", v[i], MODES);
+		alone |= is(v[i], "ReadWriteOncePod");
+	}
+	if (alone && n > 1)
+		wrong(c, "accessModes", "Forbidden: may not use ReadWriteOncePod with other access modes");
+}
+
+static void check_positive(struct check *c, const char *value)
+{
+	struct quantity q;
+	if (quantity_parse(slice_of(or_empty(value)), &q, NULL) == 0 && q.nano <= 0)
+		wrong_text(c, NULL, value, "must be greater than zero");
+}
+
+void check_claim_spec(struct check *c, const struct kube_persistent_volume_claim_spec *s)
+{
+	check_modes(c, s->access_modes, s->n_access_modes, REQUIRED ": at least 1 access mode is required");
+	check_selector(c, "selector", s->selector);
+	const char *size = kind_quantity_of(s->resources.requests, s->resources.n_requests, "storage");
+	WITHIN_KEY(c, "resources", "storage") {
+		if (!size)
+			wrong(c, NULL, REQUIRED);
+		else
+			check_positive(c, size);
+	}
+	if (is_set(s->storage_class_name))
+		check_name(c, "storageClassName", s->storage_class_name, NAME_SUBDOMAIN);
+	if (s->volume_mode)
+		one_of(c, "volumeMode", s->volume_mode, "Block|Filesystem");
+}
+
+void kind_validate_persistent_volume_claim(struct check *c, const void *obj, const void *old)
+{
+	const struct kube_persistent_volume_claim *o = obj, *was = old;
+	WITHIN(c, "spec") check_claim_spec(c, &o->spec);
+	if (!was)
+		return;
+	struct kube_persistent_volume_claim_spec rest = o->spec;
+	bool is_bound = is(o->status.phase, "Bound");
+	if (!is_set(was->spec.volume_name))
+		rest.volume_name = was->spec.volume_name;
+	if (is_bound) {
+		rest.resources = was->spec.resources;
+		rest.volume_attributes_class_name = was->spec.volume_attributes_class_name;
+	}
+	if (!was->spec.storage_class_name)
+		rest.storage_class_name = NULL;
+	if (!kind_is_same(T_kube_persistent_volume_claim_spec, &rest, &was->spec))
+		wrong(c, "spec", "Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n");
+	struct quantity now, before, have;
+	const char *a = kind_quantity_of(o->spec.resources.requests, o->spec.resources.n_requests, "storage");
+	const char *b = kind_quantity_of(was->spec.resources.requests, was->spec.resources.n_requests, "storage");
+	const char *h = kind_quantity_of(was->status.capacity, was->status.n_capacity, "storage");
+	if (a && b && quantity_parse(slice_of(a), &now, NULL) == 0 && quantity_parse(slice_of(b), &before, NULL) == 0 && quantity_cmp(&now, &before) < 0 &&
+		quantity_parse(slice_of(h ? h : "0"), &have, NULL) == 0 && quantity_cmp(&now, &have) <= 0)
+		wrong(c, "spec.resources.requests.storage", "Forbidden: field can not be less than status.capacity");
+	check_immutable_text(c, "volumeMode", o->spec.volume_mode, was->spec.volume_mode);
+}
+
+/* Where its bytes are: exactly one place. */
+static unsigned count_sources(const struct kube_persistent_volume_spec *s)
+{
+	return !!s->gce_persistent_disk + !!s->aws_elastic_block_store + !!s->host_path + !!s->glusterfs + !!s->nfs + !!s->rbd + !!s->iscsi + !!s->cinder +
+		!!s->cephfs + !!s->fc + !!s->flocker + !!s->flex_volume + !!s->azure_file + !!s->vsphere_volume + !!s->quobyte + !!s->azure_disk +
+		!!s->photon_persistent_disk + !!s->portworx_volume + !!s->scale_io + !!s->local + !!s->storageos + !!s->csi;
+}
+
+void kind_validate_persistent_volume(struct check *c, const void *obj, const void *old)
+{
+	const struct kube_persistent_volume *o = obj, *was = old;
+	const struct kube_persistent_volume_spec *s = &o->spec;
+	WITHIN(c, "spec") {
+		check_modes(c, s->access_modes, s->n_access_modes, REQUIRED);
+		if (!s->n_capacity)
+			wrong(c, "capacity", REQUIRED);
+		if (!kind_quantity_of(s->capacity, s->n_capacity, "storage") || s->n_capacity > 1)
+			wrong(c, "capacity", "Unsupported value: {}: supported values: \"storage\"");
+		for (uint32_t i = 0; i < s->n_capacity; i++)
+			WITHIN_KEY(c, "capacity", s->capacity[i].key) check_positive(c, s->capacity[i].value);
+		if (is_set(s->persistent_volume_reclaim_policy))
+			one_of(c, "persistentVolumeReclaimPolicy", s->persistent_volume_reclaim_policy, "Delete|Recycle|Retain");
+		if (s->node_affinity && s->node_affinity->required)
+			WITHIN(c, "nodeAffinity") WITHIN(c, "required") check_node_selector(c, s->node_affinity->required);
+		unsigned n = count_sources(s);
+		if (!n)
+			wrong(c, NULL, REQUIRED ": must specify a volume type");
+		else if (n > 1)
+			wrong(c, NULL, "Forbidden: may not specify more than 1 volume type");
+		if (s->host_path && !is_set(s->host_path->path))
+			WITHIN(c, "hostPath") wrong(c, "path", REQUIRED);
+		if (s->local) {
+			if (!is_set(s->local->path))
+				WITHIN(c, "local") wrong(c, "path", REQUIRED);
+			if (!s->node_affinity)
+				wrong(c, "nodeAffinity", REQUIRED ": Local volume requires node affinity");
+		}
+		if (is_set(s->storage_class_name))
+			check_name(c, "storageClassName", s->storage_class_name, NAME_SUBDOMAIN);
+		if (s->volume_mode)
+			one_of(c, "volumeMode", s->volume_mode, "Block|Filesystem");
+		if (was)
+			check_immutable_text(c, "volumeMode", s->volume_mode, was->spec.volume_mode);
+	}
+}
+
+void kind_validate_storage_class(struct check *c, const void *obj, const void *old)
+{
+	const struct kube_storage_class *o = obj, *was = old;
+	if (!is_set(o->provisioner))
+		wrong(c, "provisioner", REQUIRED);
+	else if (!is_qualified_name(o->provisioner))
+		check_qualified_name(c, "provisioner", o->provisioner);
+	if (o->reclaim_policy)
+		one_of(c, "reclaimPolicy", o->reclaim_policy, "Delete|Retain");
+	if (!o->volume_binding_mode)
+		wrong(c, "volumeBindingMode", REQUIRED);
+	else
+		one_of(c, "volumeBindingMode", o->volume_binding_mode, "Immediate|WaitForFirstConsumer");
+	if (!was)
+		return;
+	bool same = o->n_parameters == was->n_parameters;
+	for (uint32_t i = 0; same && i < o->n_parameters; i++)
+		same = is(schema_pair_get(was->parameters, was->n_parameters, o->parameters[i].key), or_empty(o->parameters[i].value));
+	if (!same)
+		wrong(c, "parameters", "Forbidden: updates to parameters are forbidden.");
+	if (!is(o->provisioner, or_empty(was->provisioner)))
+		wrong(c, "provisioner", "Forbidden: updates to provisioner are forbidden.");
+	if (strcmp(or_empty(o->reclaim_policy), or_empty(was->reclaim_policy)))
+		wrong(c, "reclaimPolicy", "Forbidden: updates to reclaimPolicy are forbidden.");
+	check_immutable_text(c, "volumeBindingMode", o->volume_binding_mode, was->volume_binding_mode);
+}
