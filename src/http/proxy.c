@@ -3,6 +3,8 @@
 #include <errno.h>
 #include "base/clock.h"
 #include "base/num.h"
+#include "codec/base64.h"
+#include "http/ws.h"
 
 enum { COPY_BYTES = 32 * 1024 };
 static const int64_t LINGER_NS = 30 * NS_PER_S;
@@ -79,6 +81,11 @@ static bool is_forwarded(const struct http_proxy *p, struct slice name)
 			slice_eq_nocase(name, SLICE("X-Forwarded-Proto"))));
 }
 
+static bool is_of_websocket(struct slice name)
+{
+	return slice_eq_nocase(slice_n(name.ptr, MIN(name.len, strlen("Sec-WebSocket-"))), SLICE("Sec-WebSocket-"));
+}
+
 static int request_head(struct http_request *r, const struct http_proxy *p, const char *upgrade, struct head *out, struct err *e)
 {
 	bool ok = true;
@@ -88,7 +95,8 @@ static int request_head(struct http_request *r, const struct http_proxy *p, cons
 	for (size_t i = 0; ok && i < r->headers.n; i++) {
 		const struct http_header *h = &r->headers.v[i];
 
-		if (!is_hop_by_hop(&r->headers, h->name) && !is_set(p, h->name) && !is_forwarded(p, h->name))
+		if (!is_hop_by_hop(&r->headers, h->name) && !is_set(p, h->name) && !is_forwarded(p, h->name) &&
+		    (upgrade || !is_of_websocket(h->name)))
 			ok = add(out, h->name, h->value);
 	}
 	for (size_t i = 0; ok && p->set && i < p->set->n; i++)
@@ -249,5 +257,54 @@ int http_proxy_upgrade_wait(struct http_request *r, const struct http_proxy *p, 
 		err_sys(e, n, "cannot pass the upgrade on");
 	stream_close(here);
 	stream_close(there);
+	return n;
+}
+
+/* --- an ordinary answer in messages: apimachinery's wsstream.Reader */
+
+static int send_messages_wait(struct http_call *call, struct stream *ws, bool base64)
+{
+	AUTO(free) char *buf = malloc(COPY_BYTES);
+	AUTO(buf) struct buf text = BUF_INIT(2 * COPY_BYTES);
+	int n = buf ? ws_send_wait(ws, SLICE("")) : -ENOMEM;
+	ssize_t got = 0;
+
+	while (n == 0 && (got = http_call_read_wait(call, buf, COPY_BYTES)) > 0) {
+		buf_reset(&text);
+		n = base64 ? base64_encode(&text, slice_n(buf, (size_t)got), false) : 0;
+		if (n == 0)
+			n = ws_send_wait(ws, base64 ? buf_slice(&text) : slice_n(buf, (size_t)got));
+	}
+	return n < 0 ? n : (int)got;
+}
+
+int http_proxy_websocket_wait(struct http_request *r, const struct http_proxy *p, struct err *e)
+{
+	static const char *const names[] = { "binary.k8s.io", "base64.binary.k8s.io" };
+	bool offered;
+	const char *protocol = ws_choose(r, names, ARRAY_LEN(names), &offered);
+	struct ws_listener *listener;
+	struct http_call call = { 0 };
+	struct stream *ws;
+	int n;
+
+	if (!protocol && offered)
+		return err_set(e, EACCES, "none of the requested subprotocols is supported: the server speaks %s and %s", names[0], names[1]);
+	n = ask_wait(r, p, NULL, &call, e);
+	if (n < 0)
+		return n;
+	if (call.status != 200)
+		n = pass_answer_wait(r, p, &call, e);
+	else
+		n = ws_accept_wait(r, protocol, protocol == names[1], &ws, e);
+	if (n == 0 && call.status == 200) {
+		n = ws_listen_start(ws, &listener);
+		if (n == 0) {
+			n = send_messages_wait(&call, ws, protocol == names[1]);
+			ws_listen_stop_wait(listener);
+		}
+		stream_close(ws);
+	}
+	http_call_release(&call);
 	return n;
 }

@@ -30,5 +30,11 @@ int http_proxy_wait(struct http_request *r, const struct http_proxy *p, struct e
  * that the upgrade needs included. -EINVAL when r asks for no upgrade. Suspends.
  */
 int http_proxy_upgrade_wait(struct http_request *r, const struct http_proxy *p, struct err *e);
+/*
+ * For a WebSocket handshake on something that is not one, such as a log: asks p->target by an ordinary GET and gives the body in
+ * messages, binary or base64 as the client chooses (binary.k8s.io, base64.binary.k8s.io, or none), behind an empty one. An answer other
+ * than 200 is passed on as it is. Suspends.
+ */
+int http_proxy_websocket_wait(struct http_request *r, const struct http_proxy *p, struct err *e);
 /* Is this a request to change protocols? */
 bool http_upgrade_wanted(const struct http_request *r);

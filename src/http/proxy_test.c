@@ -113,7 +113,9 @@ static int never(struct http_request *r, struct err *e)
 	return 0;
 }
 
-static const struct http_route back_routes[] = {
+static int text(struct http_request *r, struct err *e) { return http_reply(r, 200, "text/plain", SLICE("hello")); }
+
+static const struct http_route back_routes[] = { { "GET", "/text", text },
 	{ "GET", "/show/{x:*}", show }, { "POST", "/show/{x:*}", show }, { "GET", "/redirect", redirect }, { "GET", "/follow", follow },
 	{ "GET", "/cut", cut }, { "GET", "/ws", ws_echo }, { "GET", "/raw", raw }, { "GET", "/never", never },
 };
@@ -130,7 +132,14 @@ static int proxy(struct http_request *r, struct err *e)
 	return http_upgrade_wanted(r) ? http_proxy_upgrade_wait(r, &p, e) : http_proxy_wait(r, &p, e);
 }
 
-static const struct http_route front_routes[] = { { "GET", "/p/{x:*}", proxy }, { "POST", "/p/{x:*}", proxy } };
+static int log_request(struct http_request *r, struct err *e)
+{
+	struct http_proxy p = { .to = to_back, .target = arena_fmt(r->arena, "%.*s", (int)r->target.len - 2, r->target.ptr + 2) };
+
+	return http_proxy_websocket_wait(r, &p, e);
+}
+
+static const struct http_route front_routes[] = { { "GET", "/l/{x:*}", log_request }, { "GET", "/p/{x:*}", proxy }, { "POST", "/p/{x:*}", proxy } };
 
 static int dial(void *arg, struct stream **ret, struct err *e)
 {
@@ -297,6 +306,69 @@ TEST(proxy_passes_websockets_and_refusals_of_them)
 {
 	run(try_ws);
 	CHECK_STR(trace, "[ws over]GET /p/show/x: no upgrade to websocket: status 201");
+}
+
+static void try_log(void *arg)
+{
+	struct stream *s;
+	struct err e;
+	char p[100] = "";
+	ssize_t n;
+
+	CHECK_OK(ws_connect_wait(client, "/l/follow", "binary.k8s.io", false, &s, &e), &e);
+	for (int i = 0; i < 3; i++) {
+		CHECK_INT(stream_read_wait(s, p, sizeof p), 5);
+		CHECK(ws_message_began(s) && !memcmp(p, "line\n", 5));
+	}
+	CHECK_INT(stream_shutdown_wait(s), 0);
+	CHECK_INT(stream_read_wait(s, p, sizeof p), 0);
+	stream_close(s);
+	say("[left]");
+	CHECK_OK(ws_connect_wait(client, "/l/text", "base64.binary.k8s.io", false, &s, &e), &e);
+	while ((n = stream_read_wait(s, p, sizeof p)) > 0)
+		say("%.*s", (int)n, p);
+	CHECK_INT(n, 0);
+	stream_close(s);
+	CHECK(ws_connect_wait(client, "/l/nothing", NULL, false, &s, &e) < 0);
+	say(" %s", e.text);
+}
+
+TEST(proxy_gives_a_log_in_messages)
+{
+	run(try_log);
+	CHECK(strstr(trace, "[followed]"));
+	CHECK(strstr(trace, "aGVsbG8= GET /l/nothing: no upgrade to websocket: status 404"));
+}
+
+static void try_big_message(void *arg)
+{
+	AUTO(free) char *p = calloc(1, 200000);
+	struct stream *a, *b, *x, *y;
+
+	CHECK_INT(stream_pair(l, 1000000, &a, &b), 0);
+	CHECK_INT(ws_wrap(a, true, false, &x), 0);
+	CHECK_INT(ws_wrap(b, false, false, &y), 0);
+	memset(p, 'q', 200000);
+	CHECK_INT(ws_send_wait(x, slice_n(p, 200000)), 0);
+	CHECK_INT(ws_send_wait(x, SLICE("end")), 0);
+	memset(p, 0, 200000);
+	for (size_t n = 0; n < 200000;) {
+		ssize_t k = stream_read_wait(y, p + n, 200000 - n);
+
+		CHECK(k > 0 && ws_message_began(y) == (n == 0));
+		n += (size_t)k;
+	}
+	CHECK(p[0] == 'q' && p[199999] == 'q');
+	CHECK_INT(stream_read_wait(y, p, 100), 3);
+	CHECK(ws_message_began(y));
+	CHECK_INT(ws_send_wait(x, slice_n(p, 9000000)), -EMSGSIZE);
+	stream_close(x);
+	stream_close(y);
+}
+
+TEST(websocket_messages_may_be_large)
+{
+	run(try_big_message);
 }
 
 enum { MANY = 200000 };

@@ -3,13 +3,14 @@
 #include <errno.h>
 #include "base/assert.h"
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/rand.h"
 #include "codec/base64.h"
 #include "http/sha1.h"
 #include "http/upgrade.h"
 
 enum { OP_CONTINUE, OP_TEXT, OP_BINARY, OP_CLOSE = 8, OP_PING, OP_PONG };
-enum { FRAME_MAX = 16 * 1024, OUT_MAX = 64 * 1024, PONGS_MAX = 4096, CONTROL_MAX = 125, HEAD_MAX = 14 };
+enum { FRAME_MAX = 16 * 1024, OUT_MAX = 64 * 1024, PONGS_MAX = 4096, CONTROL_MAX = 125, SEND_MAX = 8 * 1024 * 1024, HEAD_MAX = 14 };
 
 struct ws {
 	struct stream s;
@@ -47,6 +48,8 @@ static int flush(struct ws *w)
 		else
 			buf_drop(&w->out, (size_t)n);
 	}
+	if (!w->out.len && w->out.cap > OUT_MAX)
+		buf_release(&w->out);
 	return w->error;
 }
 
@@ -67,11 +70,16 @@ static int put_frame2(struct ws *w, unsigned opcode, struct slice first, const v
 
 	if (n < 126) {
 		head[1] = (unsigned char)n;
-	} else {
+	} else if (n < 65536) {
 		head[1] = 126;
 		head[2] = (unsigned char)(n >> 8);
 		head[3] = (unsigned char)n;
 		len = 4;
+	} else {
+		head[1] = 127;
+		for (unsigned i = 0; i < 8; i++)
+			head[2 + i] = (unsigned char)((uint64_t)n >> (56 - 8 * i));
+		len = 10;
 	}
 	if (w->client) {
 		rand_bytes(key, sizeof key);
@@ -104,6 +112,29 @@ int ws_message_now(struct stream *s, struct slice head, struct slice p)
 		return r;
 	r = flush(w);
 	return r == -EAGAIN ? 0 : r;
+}
+
+static int flush_wait(struct ws *w)
+{
+	int r;
+
+	while ((r = w->close_sent ? -EPIPE : flush(w)) == -EAGAIN) {
+		r = stream_ready_wait(&w->s, STREAM_WRITABLE, w->s.timeout_ns);
+		if (r < 0)
+			break;
+	}
+	return r;
+}
+
+int ws_send_wait(struct stream *s, struct slice p)
+{
+	struct ws *w = of(s);
+	int r = p.len > SEND_MAX ? -EMSGSIZE : flush_wait(w);
+
+	fiber_yield_wait();
+	if (r == 0)
+		r = put_frame2(w, w->text ? OP_TEXT : OP_BINARY, p, "", 0);
+	return r < 0 ? r : flush_wait(w);
 }
 
 bool ws_message_began(const struct stream *s) { return container_of(s, struct ws, s)->began; }
@@ -303,9 +334,64 @@ int ws_wrap(struct stream *under, bool client, bool text, struct stream **ret)
 	w->under = under;
 	w->client = client;
 	w->text = text;
-	w->out = BUF_INIT(OUT_MAX);
+	w->out = BUF_INIT(SEND_MAX + OUT_MAX);
 	*ret = &w->s;
 	return 0;
+}
+
+/* --- listening for those who only send */
+
+struct ws_listener {
+	struct stream *ws;
+	struct fiber *owner;
+	struct waitq over;
+	bool stopping, done;
+};
+
+static void listen_fiber(void *arg)
+{
+	struct ws_listener *x = arg;
+	char drop[1024];
+
+	while (stream_read_wait(x->ws, drop, sizeof drop) > 0)
+		;
+	x->done = true;
+	if (!x->stopping)
+		fiber_cancel(x->owner);
+	waitq_wake_all(&x->over);
+	fiber_wake(x->owner);
+}
+
+int ws_listen_start(struct stream *ws, struct ws_listener **ret)
+{
+	struct ws_listener *x = calloc(1, sizeof *x);
+	int r;
+
+	if (!x)
+		return -ENOMEM;
+	x->ws = ws;
+	x->owner = fiber_self();
+	waitq_init(&x->over);
+	r = fiber_start(ws->loop, "ws listen", listen_fiber, x);
+	if (r < 0)
+		free(x);
+	else
+		*ret = x;
+	return r;
+}
+
+void ws_listen_stop_wait(struct ws_listener *x)
+{
+	static const int64_t patience_ns = 5 * NS_PER_S;
+
+	x->stopping = true;
+	if (!x->done && stream_shutdown_wait(x->ws) == 0)
+		waitq_wait(&x->over, patience_ns);
+	while (!x->done) {
+		stream_abandon(x->ws);
+		fiber_suspend_wait();
+	}
+	free(x);
 }
 
 /* --- handshakes: section 4 */

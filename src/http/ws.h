@@ -31,3 +31,11 @@ bool ws_message_began(const struct stream *ws);
 /* Sends one message of the bytes of head and of p (both together at most 32 KB): 0, -EAGAIN (nothing was taken), -errno. */
 enum { WS_MESSAGE_MAX = 32 * 1024 };
 int ws_message_now(struct stream *ws, struct slice head, struct slice p);
+/* Sends one message of any size up to 8 MB, in one frame, and waits until it has left: 0, -EMSGSIZE, -errno. */
+int ws_send_wait(struct stream *ws, struct slice p);
+/* Reads and drops what the peer says, in a fiber of its own, until it closes; then cancels the fiber that called this. For those who only send:
+ * pings are answered so, and a client that leaves is noticed. Stop it, with the same fiber and before ws is closed, by ws_listen_stop_wait,
+ * which also says that no more comes and gives the peer 5 s to close. */
+struct ws_listener;
+int ws_listen_start(struct stream *ws, struct ws_listener **ret);
+void ws_listen_stop_wait(struct ws_listener *x);
