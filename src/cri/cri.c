@@ -201,6 +201,7 @@ int cri_open_wait(struct loop *l, const struct cri_config *c, struct cri **ret, 
 	map_init(&x->names);
 	fmutex_init(&x->network_lock);
 	x->oom_least = oom_least();
+	gethostname(x->hostname, sizeof x->hostname - 1);
 	fmt_into(x->pod_cidr, sizeof x->pod_cidr, "%s", text_or(c->pod_cidr, "10.244.0.0/24"));
 	struct grpc_server_config g = { .methods = rows, .n_methods = ARRAY_LEN(methods), .user = x, .done = call_done };
 	int r = sandboxes_load_wait(x, e);

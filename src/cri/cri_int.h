@@ -41,7 +41,7 @@ struct cri {
 	struct map names;               /* reserved while something of this name is there or being made */
 	struct fmutex network_lock;
 	struct list watchers;           /* events.c */
-	char pod_cidr[64];
+	char pod_cidr[64], hostname[256]; /* this machine's name, for pods without one */
 	int64_t oom_least;              /* what oom_score_adj this engine may set */
 };
 

@@ -66,10 +66,10 @@ int sandbox_save_wait(struct cri *x, struct sandbox *s, struct err *e)
 
 static bool is_host(const struct cri_namespace_option *o, int32_t mode) { return o && mode == CRI_NAMESPACE_MODE_NODE; }
 
-static struct pod_share share_of(const struct sandbox *s)
+static struct pod_share share_of(struct cri *x, const struct sandbox *s)
 {
 	const struct cri_pod_sandbox_config *c = s->rec.config;
-	const char *name = text_or(c->hostname, text_or(c->metadata->name, "localhost"));
+	const char *name = text_or(c->hostname, text_or(x->hostname, "localhost"));
 	return (struct pod_share){ .id = s->rec.id, .hostname = s->rec.host_network ? NULL : name, .ipc = !s->rec.host_ipc };
 }
 
@@ -108,7 +108,7 @@ static int load_one(void *arg, const char *key, struct slice value)
 /* What a boot took, or a crash. */
 static bool is_there(struct cri *x, const struct sandbox *s)
 {
-	struct pod_share share = share_of(s);
+	struct pod_share share = share_of(x, s);
 	struct pod_view v;
 	if (!net_sandbox_path(x->net, s->rec.id) || !pod_share_is(x->engine, &share))
 		return false;
@@ -321,10 +321,8 @@ static int files_wait(struct cri *x, struct sandbox *s, struct err *e)
 	AUTO(buf) struct buf hosts = BUF_INIT(64 << 10);
 	AUTO(buf) struct buf hostname = BUF_INIT(4096);
 	arena_init(&a, 1 << 16);
-	struct pod_share share = share_of(s);
-	char own[256] = "localhost";
-	gethostname(own, sizeof own - 1);
-	const char *name = text_or(share.hostname, own);
+	struct pod_share share = share_of(x, s);
+	const char *name = text_or(share.hostname, text_or(x->hostname, "localhost"));
 	buf_addf(&hostname, "%s\n", name);
 	buf_addf(&hosts, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
 	if (*s->ip)
@@ -339,7 +337,7 @@ static int files_wait(struct cri *x, struct sandbox *s, struct err *e)
 static int share_open_wait(struct cri *x, struct sandbox *s, struct err *e)
 {
 	const struct cri_linux_pod_sandbox_config *l = s->rec.config->linux;
-	struct pod_share share = share_of(s);
+	struct pod_share share = share_of(x, s);
 	struct schema_pair *v = arena_array(&s->arena, l ? l->n_sysctls : 0, sizeof *v);
 	if (!v)
 		return err_nomem(e);

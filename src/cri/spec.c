@@ -33,6 +33,26 @@ static int strings_add(struct arena *a, const char ***v, uint32_t *n, const char
 
 /* --- command, environment, user */
 
+/* Those of the real time range are named from one end. */
+static int stop_signal(struct spec *sp, struct err *e)
+{
+#define S(name) [CRI_SIGNAL_##name] = #name
+	static const char *const names[] = { S(SIGABRT), S(SIGALRM), S(SIGBUS), S(SIGCHLD), S(SIGCLD), S(SIGCONT), S(SIGFPE), S(SIGHUP), S(SIGILL), S(SIGINT),
+		S(SIGIO), S(SIGIOT), S(SIGKILL), S(SIGPIPE), S(SIGPOLL), S(SIGPROF), S(SIGPWR), S(SIGQUIT), S(SIGSEGV), S(SIGSTKFLT), S(SIGSTOP), S(SIGSYS),
+		S(SIGTERM), S(SIGTRAP), S(SIGTSTP), S(SIGTTIN), S(SIGTTOU), S(SIGURG), S(SIGUSR1), S(SIGUSR2), S(SIGVTALRM), S(SIGWINCH), S(SIGXCPU), S(SIGXFSZ) };
+#undef S
+	int32_t s = sp->c->stop_signal;
+	if (s == CRI_SIGNAL_RUNTIME_DEFAULT)
+		return 0;
+	if (s >= CRI_SIGNAL_SIGRTMIN && s <= CRI_SIGNAL_SIGRTMAX)
+		sp->body->stop_signal = s <= CRI_SIGNAL_SIGRTMINPLUS15 ? FMT("SIGRTMIN+%d", s - CRI_SIGNAL_SIGRTMIN) : FMT("SIGRTMAX-%d", CRI_SIGNAL_SIGRTMAX - s);
+	else if (s > 0 && (size_t)s < ARRAY_LEN(names) && names[s])
+		sp->body->stop_signal = names[s];
+	else
+		return err_set(e, EINVAL, "stop signal %d is unknown", s);
+	return sp->body->stop_signal ? 0 : err_nomem(e);
+}
+
 static int process(struct spec *sp, struct err *e)
 {
 	const struct cri_container_config *c = sp->c;
@@ -62,7 +82,7 @@ static int process(struct spec *sp, struct err *e)
 	}
 	b->env = env;
 	b->n_env = c->n_envs;
-	return 0;
+	return stop_signal(sp, e);
 }
 
 static int user(struct spec *sp, const struct cri_linux_container_security_context *sc, struct err *e)
@@ -306,9 +326,7 @@ static int begin(struct spec *sp, struct err *e)
 	*sp->ret = (struct pod_container){ .sandbox = sp->s->rec.id, .body = sp->body };
 	sp->body->host_config = sp->h;
 	sp->h->cgroup_parent = pod->linux && pod->linux->cgroup_parent && *pod->linux->cgroup_parent ? pod->linux->cgroup_parent : sp->x->c.cgroup_parent;
-	char own[256] = "localhost";
-	gethostname(own, sizeof own - 1);
-	sp->body->hostname = sp->s->rec.host_network ? arena_strdup(sp->a, own) : text_or(pod->hostname, text_or(pod->metadata->name, "localhost"));
+	sp->body->hostname = sp->s->rec.host_network ? sp->x->hostname : text_or(pod->hostname, sp->x->hostname);
 	return 0;
 }
 

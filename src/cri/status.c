@@ -187,6 +187,27 @@ static struct cri_container_resources *resources_of(const struct docker_host_con
 	return p;
 }
 
+static struct cri_container_user *user_of(const struct pod_view *v, struct arena *a)
+{
+	struct cri_container_user *p = arena_new(a, struct cri_container_user);
+	struct cri_linux_container_user *l = arena_new(a, struct cri_linux_container_user);
+	if (!p || !l || !v->has_user)
+		return NULL;
+	*l = (struct cri_linux_container_user){ .uid = v->uid, .gid = v->gid, .supplemental_groups = arena_array(a, v->n_groups + 1, sizeof(int64_t)) };
+	if (!l->supplemental_groups)
+		return NULL;
+	/* the kernel's list has the primary group in it, as the kubelet shows it */
+	bool has_gid = false;
+	for (uint32_t i = 0; i < v->n_groups; i++)
+		has_gid = has_gid || v->groups[i] == v->gid;
+	if (!has_gid)
+		l->supplemental_groups[l->n_supplemental_groups++] = v->gid;
+	for (uint32_t i = 0; i < v->n_groups; i++)
+		l->supplemental_groups[l->n_supplemental_groups++] = v->groups[i];
+	p->linux = l;
+	return p;
+}
+
 int container_status_fill(struct cri *x, const struct pod_view *v, struct arena *a, struct cri_container_status *ret, struct err *e)
 {
 	struct cri_container_record rec;
@@ -202,6 +223,8 @@ int container_status_fill(struct cri *x, const struct pod_view *v, struct arena 
 		.log_path = arena_strdup(a, v->log), .resources = resources_of(v->host, a),
 		.image = NEW(struct cri_image_spec, .image = arena_strdup(a, name),
 			.user_specified_image = g->image ? g->image->user_specified_image : NULL) };
+	ret->user = user_of(v, a);
+	ret->stop_signal = g->stop_signal;
 	ended(v, a, ret);
 	return ret->id && ret->image && ret->image_ref && ret->resources ? 0 : err_nomem(e);
 }
@@ -248,10 +271,8 @@ static int list_containers(struct cri *x, const struct cri_container_filter *f, 
 	pos = 0;
 	while (*ret_n < room && pod_next(x->engine, &pos, &v)) {
 		struct cri_container_record rec;
-		const char *name, *ref;
 		if (container_record(&v, a, &rec, NULL) < 0 || !container_wanted(&v, &rec, f))
 			continue;
-		image_names(x, &v, &rec, a, &name, &ref);
 		struct cri_container *p = &(*ret)[(*ret_n)++];
 		*p = (struct cri_container){ .id = arena_strdup(a, v.id), .pod_sandbox_id = arena_strdup(a, v.sandbox), .metadata = rec.config->metadata,
 			.image = NEW(struct cri_image_spec, .image = arena_strdup(a, rec.image),

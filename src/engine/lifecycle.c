@@ -50,6 +50,11 @@ static int launch_wait(struct container *c, struct err *e)
 	r = ns ? netting_files_wait(c, e) : err_nomem(e);
 	if (r == 0)
 		r = user_lookup_wait(c, c->config->user, c->host->group_add, c->host->n_group_add, &a, &user, e);
+	if (r == 0 && c->pod && !c->pod_user && (c->pod_user = arena_new(&c->arena, struct engine_user))) {
+		struct engine_user u = { .uid = user.uid, .gid = user.gid, .groups = user.gids, .n_groups = user.n_gids };
+		if (schema_copy(T_engine_user, &u, &c->arena, c->pod_user) < 0)
+			r = err_nomem(e);
+	}
 	if (r == 0)
 		r = shm_mount_wait(c, e);
 	if (r == 0)

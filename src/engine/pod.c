@@ -221,6 +221,13 @@ static void view(const struct container *c, struct pod_view *v)
 		.state = container_is_running(c) ? POD_RUNNING : c->status == STATUS_CREATED ? POD_CREATED : POD_EXITED,
 		.created_ns = c->created_ns, .started_ns = c->started_ns, .finished_ns = c->finished_ns, .exit_code = c->exit_code, .pid = c->pid,
 		.oom = c->is_oom, .keep = c->pod->keep, .host = c->host, .config = c->config };
+	if (c->pod_user) {
+		v->has_user = true;
+		v->uid = c->pod_user->uid;
+		v->gid = c->pod_user->gid;
+		v->groups = c->pod_user->groups;
+		v->n_groups = c->pod_user->n_groups;
+	}
 }
 
 int pod_get(struct engine *eng, const char *id, struct pod_view *ret, struct err *e)

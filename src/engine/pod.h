@@ -79,6 +79,10 @@ struct pod_view {
 	int64_t created_ns, started_ns, finished_ns;   /* 0: not yet */
 	int64_t exit_code, pid;
 	bool oom;
+	bool has_user;                     /* it was started as: */
+	uint32_t uid, gid;
+	const uint32_t *groups;
+	uint32_t n_groups;
 	struct slice keep;
 	const struct docker_host_config *host;
 	const struct docker_container_config *config;

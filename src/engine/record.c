@@ -70,7 +70,7 @@ static int state_text(struct container *c, struct buf *out)
 {
 	struct engine_state rec = { .status = status_names[c->status], .exit_code = c->exit_code, .pid = c->pid, .started = c->started_ns,
 		.finished = c->finished_ns, .error = c->error, .oom = c->is_oom, .manually_stopped = c->manually_stopped,
-		.restart_count = c->restart_count };
+		.restart_count = c->restart_count, .user = c->pod_user };
 	int r = schema_to_json(T_engine_state, &rec, 0, out);
 	return r < 0 ? r : buf_error(out);
 }
@@ -138,6 +138,11 @@ static int state_load(struct container *c, struct err *e)
 	c->is_oom = s.oom;
 	c->manually_stopped = s.manually_stopped;
 	c->restart_count = s.restart_count;
+	if (s.user) {
+		c->pod_user = arena_new(&c->arena, struct engine_user);
+		if (!c->pod_user || schema_copy(T_engine_user, s.user, &c->arena, c->pod_user) < 0)
+			return err_nomem(e);
+	}
 	if (s.error)
 		container_set_error(c, s.error);
 	return 0;

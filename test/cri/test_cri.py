@@ -109,6 +109,14 @@ def test_ends(cri):
     refused(grpc.StatusCode.FAILED_PRECONDITION, cri.call, "StartContainer", container_id=done)
 
 
+def test_stop_signal(cri):
+    p = cri.pod("signal")
+    c = cri.container(p, command=["sh", "-c", "trap 'exit 42' USR1; while true; do sleep 0.1; done"], stop_signal=29)
+    wait_until(lambda: cri.sh(c, "grep -q 'SigCgt.*[2a6e]..$' /proc/1/status")[0] == 0, 5)
+    cri.call("StopContainer", container_id=c, timeout=10)
+    assert cri.status(c).exit_code == 42 and cri.status(c).stop_signal == 29
+
+
 def test_names_are_unique(cri):
     p = cri.pod("twice")
     assert "is reserved for" in refused(grpc.StatusCode.ALREADY_EXISTS, cri.pod, "twice")
@@ -222,6 +230,8 @@ def test_security(cri):
     assert cri.out(c, "id -u; id -g; id -G").splitlines()[:2] == ["1000", "2000"]
     assert {"3000", "4000"} <= set(cri.out(c, "id -G").split())
     assert "NoNewPrivs:\t1" in cri.out(c, "cat /proc/1/status")
+    u = cri.status(c).user.linux
+    assert (u.uid, u.gid, sorted(u.supplemental_groups)) == (1000, 2000, [2000, 3000, 4000])
     c = with_sc("caps", capabilities=dict(add_capabilities=["NET_ADMIN"], drop_capabilities=["CAP_CHOWN"]))
     bits = int(re.search(r"CapEff:\t(\w+)", cri.out(c, "cat /proc/self/status")).group(1), 16)
     assert bits >> 12 & 1 and not bits & 1
@@ -447,8 +457,8 @@ def test_many_at_once(cri):
 # --- the engine dies
 
 
-def test_pods_survive_the_engine(tmp_path):
-    e = Engine().start()
+def test_pods_survive_the_engine(own_engine, tmp_path):
+    e = own_engine.start()
     e.load("busybox")
     cri = Cri(e.cri_sock)
     p = cri.pod("live", log_directory=str(tmp_path), linux=sandbox_ns(pid=POD))
@@ -473,13 +483,11 @@ def test_pods_survive_the_engine(tmp_path):
     assert "is reserved for" in refused(grpc.StatusCode.ALREADY_EXISTS, cri.container, p, "again")
     cri.remove_all()
     cri.close()
-    left = e.stop()
-    assert not left, left
 
 
-def test_killed_in_the_middle():
+def test_killed_in_the_middle(own_engine):
     """Whatever was acknowledged is there; what was not leaves nothing behind."""
-    e = Engine().start()
+    e = own_engine.start()
     e.load("busybox")
     for turn in range(6):
         cri = Cri(e.cri_sock)
@@ -513,12 +521,10 @@ def test_killed_in_the_middle():
         assert not cri.call("ListContainers").containers
         assert not os.listdir(os.path.join(e.run, "pods"))
         cri.close()
-    left = e.stop()
-    assert not left, left
 
 
-def test_after_a_boot():
-    e = Engine().start()
+def test_after_a_boot(own_engine):
+    e = own_engine.start()
     e.load("busybox")
     cri = Cri(e.cri_sock)
     p = cri.pod("old")
@@ -541,15 +547,11 @@ def test_after_a_boot():
     cri.out(cri.container(q), "true")
     cri.remove_all()
     cri.close()
-    left = e.stop()
-    assert not left, left
 
 
-def test_down_with_pods():
-    e = Engine().start()
+def test_down_with_pods(own_engine):
+    e = own_engine.start()
     e.load("busybox")
     cri = Cri(e.cri_sock)
     cri.container(cri.pod("one"))
     cri.close()
-    left = e.stop()
-    assert not left, left
