@@ -124,6 +124,15 @@ static void check_by_type(struct check *c, const struct kube_service_spec *s)
 		check_name(c, "externalName", name, NAME_SUBDOMAIN);
 }
 
+/*
+ * The API server's own endpoints are the one exception below: a server that listens on the loopback only (tests, one machine) says
+ * so, and nobody else can write default/kubernetes without being allowed to anyhow.
+ */
+static bool is_server_itself(const struct kube_object_meta *m)
+{
+	return is(m->namespace, "default") && (is(m->name, "kubernetes") || is(schema_pair_get(m->labels, m->n_labels, "kubernetes.io/service-name"), "kubernetes"));
+}
+
 /* Addresses that no client may be sent to. */
 static void check_endpoint_ip(struct check *c, const char *field, const char *ip)
 {
@@ -219,10 +228,13 @@ void kind_validate_service(struct check *c, const void *obj, const void *old)
 	}
 }
 
-static void check_addresses(struct check *c, const char *field, const struct kube_endpoint_address *v, uint32_t n)
+static void check_addresses(struct check *c, const char *field, const struct kube_endpoint_address *v, uint32_t n, bool is_server)
 {
 	EACH(c, field, i, n) {
-		check_endpoint_ip(c, "ip", v[i].ip);
+		if (is_server)
+			check_ip(c, "ip", v[i].ip);
+		else
+			check_endpoint_ip(c, "ip", v[i].ip);
 		if (is_set(v[i].hostname))
 			check_name(c, "hostname", v[i].hostname, NAME_LABEL);
 		if (v[i].node_name)
@@ -238,8 +250,8 @@ void kind_validate_endpoints(struct check *c, const void *obj, const void *old)
 		const struct kube_endpoint_subset *s = &o->subsets[i];
 		if (!s->n_addresses && !s->n_not_ready_addresses)
 			wrong(c, NULL, REQUIRED ": must specify `addresses` or `notReadyAddresses`");
-		check_addresses(c, "addresses", s->addresses, s->n_addresses);
-		check_addresses(c, "notReadyAddresses", s->not_ready_addresses, s->n_not_ready_addresses);
+		check_addresses(c, "addresses", s->addresses, s->n_addresses, is_server_itself(&o->metadata));
+		check_addresses(c, "notReadyAddresses", s->not_ready_addresses, s->n_not_ready_addresses, is_server_itself(&o->metadata));
 		EACH(c, "ports", k, s->n_ports) {
 			const struct kube_core_endpoint_port *p = &s->ports[k];
 			if (s->n_ports > 1 && !is_set(p->name))
@@ -273,7 +285,7 @@ void kind_validate_endpoint_slice(struct check *c, const void *obj, const void *
 			WITHIN_ITEM(c, "addresses", k) {
 				if (is(o->address_type, "FQDN"))
 					check_name(c, NULL, e->addresses[k], NAME_SUBDOMAIN);
-				else if (is_set(o->address_type))
+				else if (is_set(o->address_type) && !is_server_itself(&o->metadata))
 					check_endpoint_ip(c, NULL, e->addresses[k]);
 			}
 		if (e->node_name)
