@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The parts together, and the objects that are answered and never stored: reviews and token requests. */
-#include "kube/auth/auth.h"
+#include "kube/auth/auth_int.h"
 #include <errno.h>
 #include "base/auto.h"
 #include "base/clock.h"
 #include "kube/meta/resource.h"
 
 enum { TOKEN_DEFAULT_S = 3600 };
-
-struct kube_auth {
-	struct kube_tokens *tokens;
-	struct kube_rbac *rbac;
-	struct kube_authn authn;
-};
 
 int kube_auth_open(const struct kube_auth_options *o, struct kube_auth **ret, struct err *e)
 {
@@ -35,6 +29,7 @@ void kube_auth_free(struct kube_auth *x)
 {
 	if (!x)
 		return;
+	kube_auth_stop(x);
 	kube_tokens_free(x->tokens);
 	kube_rbac_free(x->rbac);
 	free(x);

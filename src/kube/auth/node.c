@@ -291,17 +291,9 @@ bool node_allowed(const struct kube_rbac *x, const char *node, const struct kube
 
 struct write { const char *node; const struct kube_attributes *at; struct err *e; };
 
-static int forbid(const struct write *w, const char *name, const char *why)
-{
-	return err_set(w->e, EACCES, "%s%s%s \"%s\" is forbidden: %s", w->at->resource, *w->at->group ? "." : "", w->at->group, name, why);
-}
-
-static int forbid_node(const struct write *w, const char *name, const char *why)
-{
-	char text[400];
-	fmt_into(text, sizeof text, "node \"%s\" %s", w->node, why);
-	return forbid(w, name, text);
-}
+/* What stands behind "is forbidden: ". */
+static int forbid(const struct write *w, const char *why) { return err_set(w->e, EACCES, "%s", why); }
+static int forbid_node(const struct write *w, const char *why) { return err_set(w->e, EACCES, "node \"%s\" %s", w->node, why); }
 
 static bool is_on(const struct kube_pod *p, const char *node) { return p && p->spec.node_name && strcmp(p->spec.node_name, node) == 0; }
 static const char *name_of(const struct kube_object_meta *m) { return m->name ? m->name : ""; }
@@ -312,23 +304,22 @@ static int pod_write(const struct write *w, const struct kube_pod *p, const stru
 {
 	static const char *const cannot[REF_KINDS] = { "can not create pods that reference secrets", "can not create pods that reference configmaps",
 		"can not create pods that reference persistentvolumeclaims", "can not create pods that reference a service account" };
-	const char *name = *w->at->name ? w->at->name : p ? name_of(&p->metadata) : "";
 	if (strcmp(w->at->subresource, "status") == 0)
-		return is_on(old, w->node) ? 0 : forbid_node(w, name, "can only update pod status for pods with spec.nodeName set to itself");
+		return is_on(old, w->node) ? 0 : forbid_node(w, "can only update pod status for pods with spec.nodeName set to itself");
 	if (strcmp(w->at->subresource, "eviction") == 0)
-		return is_on(old, w->node) ? 0 : forbid_node(w, name, "can only evict pods with spec.nodeName set to itself");
+		return is_on(old, w->node) ? 0 : forbid_node(w, "can only evict pods with spec.nodeName set to itself");
 	if (*w->at->subresource)
-		return forbid_node(w, name, "may not use this subresource");
+		return forbid_node(w, "may not use this subresource");
 	if (strcmp(w->at->verb, "delete") == 0)
-		return is_on(old, w->node) ? 0 : forbid_node(w, name, "can only delete pods with spec.nodeName set to itself");
+		return is_on(old, w->node) ? 0 : forbid_node(w, "can only delete pods with spec.nodeName set to itself");
 	if (strcmp(w->at->verb, "create") != 0 || !p)
-		return forbid_node(w, name, "may not change pods");
+		return forbid_node(w, "may not change pods");
 	if (!schema_pair_get(p->metadata.annotations, p->metadata.n_annotations, MIRROR))
-		return forbid_node(w, name, "can only create mirror pods; this one does not have \"" MIRROR "\" annotation");
+		return forbid_node(w, "can only create mirror pods; this one does not have \"" MIRROR "\" annotation");
 	if (!is_on(p, w->node))
-		return forbid_node(w, name, "can only create pods with spec.nodeName set to itself");
+		return forbid_node(w, "can only create pods with spec.nodeName set to itself");
 	int r = pod_refs(p, no_ref, NULL);
-	return r > 0 ? forbid_node(w, name, cannot[r - 1]) : r;
+	return r > 0 ? forbid_node(w, cannot[r - 1]) : r;
 }
 
 /* Labels below node-restriction.kubernetes.io/ are for others to set. */
@@ -354,15 +345,15 @@ static int node_object_write(const struct write *w, const struct kube_node *n, c
 	char text[400];
 	if (strcmp(name, w->node) != 0) {
 		fmt_into(text, sizeof text, "is not allowed to modify node \"%s\"", name);
-		return forbid_node(w, name, text);
+		return forbid_node(w, text);
 	}
 	if (n && restricted_labels_differ(n, old))
-		return forbid_node(w, name, "is not allowed to modify labels of the prefix " RESTRICTED);
+		return forbid_node(w, "is not allowed to modify labels of the prefix " RESTRICTED);
 	if (n && old && !*w->at->subresource) {
 		struct kube_node a = { .spec = { .taints = n->spec.taints, .n_taints = n->spec.n_taints } };
 		struct kube_node b = { .spec = { .taints = old->spec.taints, .n_taints = old->spec.n_taints } };
 		if (n->spec.n_taints + old->spec.n_taints && !schema_equal(T_kube_node, &a, &b))
-			return forbid_node(w, name, "is not allowed to modify taints");
+			return forbid_node(w, "is not allowed to modify taints");
 	}
 	return 0;
 }
@@ -380,11 +371,11 @@ int kube_rbac_check_node_write(struct kube_rbac *x, const struct kube_user *u, c
 		return node_object_write(&w, obj, old);
 	if (strcmp(at->group, "coordination.k8s.io") == 0 && head && strcmp(at->resource, "leases") == 0) {
 		if (strcmp(at->namespace_, LEASE_NS) != 0)
-			return forbid(&w, name_of(&head->metadata), "can only access leases in the \"" LEASE_NS "\" system namespace");
+			return forbid(&w, "can only access leases in the \"" LEASE_NS "\" system namespace");
 		return strcmp(name_of(&head->metadata), node) == 0 ? 0 :
-			forbid(&w, name_of(&head->metadata), "can only access node lease with the same name as the requesting node");
+			forbid(&w, "can only access node lease with the same name as the requesting node");
 	}
 	if (strcmp(at->group, "storage.k8s.io") == 0 && head && strcmp(at->resource, "csinodes") == 0 && strcmp(name_of(&head->metadata), node) != 0)
-		return forbid(&w, name_of(&head->metadata), "can only access CSINode with the same name as the requesting node");
+		return forbid(&w, "can only access CSINode with the same name as the requesting node");
 	return 0;
 }

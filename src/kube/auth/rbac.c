@@ -329,10 +329,11 @@ static bool may(struct kube_rbac *x, const struct kube_user *u, const char *verb
 	return kube_rbac_allowed(x, u, &at, a, NULL) == 1;
 }
 
-static int refuse(const struct kube_user *u, const struct kube_resource *r, const char *name, const char *missing, struct err *e)
+/* What stands behind "is forbidden: ". */
+static int refuse(const struct kube_user *u, const char *missing, struct err *e)
 {
 	AUTO(buf) struct buf text = BUF_INIT(1 << 20);
-	buf_addf(&text, "%s.rbac.authorization.k8s.io \"%s\" is forbidden: user ", r->plural, name);
+	buf_adds(&text, "user ");
 	json_put_string(&text, u->name, strlen(u->name), 0);
 	buf_adds(&text, " (groups=[");
 	for (size_t i = 0; i < u->n_groups; i++) {
@@ -343,14 +344,14 @@ static int refuse(const struct kube_user *u, const struct kube_resource *r, cons
 	return err_set(e, EACCES, "%s", text.ptr);
 }
 
-static int check_rules(struct kube_rbac *x, const struct kube_user *u, const struct kube_resource *r, const char *ns, const char *name,
-	const struct kube_policy_rule *rules, uint32_t n, struct arena *a, struct err *e)
+static int check_rules(struct kube_rbac *x, const struct kube_user *u, const char *ns, const struct kube_policy_rule *rules, uint32_t n, struct arena *a,
+	struct err *e)
 {
 	struct kube_rules own;
 	AUTO(buf) struct buf missing = BUF_INIT(1 << 20);
 	if (kube_rbac_rules(x, u, ns, a, &own) < 0)
 		return err_nomem(e);
-	return kube_rules_cover(&own, rules, n, &missing) ? 0 : refuse(u, r, name, missing.ptr, e);
+	return kube_rules_cover(&own, rules, n, &missing) ? 0 : refuse(u, missing.ptr, e);
 }
 
 static int check_role(struct kube_rbac *x, const struct kube_user *u, const struct kube_resource *r, const struct kube_cluster_role *c, const void *old,
@@ -369,17 +370,17 @@ static int check_role(struct kube_rbac *x, const struct kube_user *u, const stru
 	if (was && schema_equal(T_kube_cluster_role, &now, &before))
 		return 0;
 	if (now.aggregation_rule) {        /* what it will collect is not known */
-		int rc = check_rules(x, u, r, "", name, &everything, 1, a, e);
+		int rc = check_rules(x, u, "", &everything, 1, a, e);
 		if (rc < 0)
 			return rc;
 	}
-	return check_rules(x, u, r, ns, name, c->rules, c->n_rules, a, e);
+	return check_rules(x, u, ns, c->rules, c->n_rules, a, e);
 }
 
 static int check_binding(struct kube_rbac *x, const struct kube_user *u, const struct kube_resource *r, const struct kube_role_binding *b, const void *old,
 	struct arena *a, struct err *e)
 {
-	const char *ns = r->namespaced && b->metadata.namespace ? b->metadata.namespace : "", *name = b->metadata.name ? b->metadata.name : "";
+	const char *ns = r->namespaced && b->metadata.namespace ? b->metadata.namespace : "";
 	const struct kube_role_binding *was = old;
 	char buf[PATH_MAX_];
 	const char *role = b->role_ref.name ? b->role_ref.name : "";
@@ -396,7 +397,7 @@ static int check_binding(struct kube_rbac *x, const struct kube_user *u, const s
 	if (!i)
 		return err_set(e, ENOENT, "%s.rbac.authorization.k8s.io \"%s\" not found", is_cluster ? "clusterroles" : "roles", role);
 	const struct kube_cluster_role *c = i->obj;     /* rules stand at the same place in both */
-	return check_rules(x, u, r, ns, name, c->rules, c->n_rules, a, e);
+	return check_rules(x, u, ns, c->rules, c->n_rules, a, e);
 }
 _Static_assert(offsetof(struct kube_role, rules) == offsetof(struct kube_cluster_role, rules), "Role and ClusterRole begin alike");
 _Static_assert(offsetof(struct kube_role_binding, role_ref) == offsetof(struct kube_cluster_role_binding, role_ref), "and so do their bindings");

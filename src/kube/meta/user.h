@@ -54,9 +54,9 @@ struct kube_reviewer {
 	/* serviceaccounts/NAME/token: sa is the stored object; the request gets its status. */
 	int (*token_wait)(void *arg, const struct kube_user *u, const struct kube_service_account *sa, struct kube_token_request *obj, struct arena *a, struct err *e);
 	/* Before a Role, ClusterRole, RoleBinding or ClusterRoleBinding (obj; old NULL on create) is written: no one may give what they have not.
-	 * -EACCES with upstream's words. */
+	 * -EACCES with what stands behind "is forbidden: ". */
 	int (*rbac_write)(void *arg, const struct kube_user *u, const struct kube_resource *r, const void *obj, const void *old, struct arena *a, struct err *e);
-	/* Before a node writes (any resource, when u is one): NodeRestriction. obj NULL on delete; old NULL on create. -EACCES. */
+	/* Before a node writes (any resource, when u is one): NodeRestriction. obj NULL on delete; old NULL on create. -EACCES, as above. */
 	int (*node_write)(void *arg, const struct kube_user *u, const struct kube_attributes *at, const void *obj, const void *old, struct err *e);
 	/* "/openid/v1/jwks" and "/.well-known/openid-configuration": the document and its content type. -ENOENT for any other path. */
 	int (*document)(void *arg, const char *path, struct buf *out, const char **content_type, struct err *e);
