@@ -7,6 +7,7 @@
 #include "base/auto.h"
 #include "base/fd.h"
 #include "kube/api/api.h"
+#include "kube/auth/auth.h"
 #include "kube/control/control.h"
 #include "kube/sched/sched.h"
 
@@ -18,6 +19,7 @@ struct control_plane {
 	struct kclient *controllers, *scheduler;
 	struct control *control;
 	struct sched *sched;
+	struct kube_auth *auth;
 	struct buf ca_pem;
 };
 
@@ -46,6 +48,8 @@ int control_plane_start_wait(struct loop *l, struct kube_api *api, const struct 
 	if (r == 0)
 		r = control_start(l, c->controllers, &cc, &c->control, e);
 	/* Pods and nodes are held once. */
+	if (r == 0 && o->auth)
+		r = kube_auth_follow_pods(c->auth = o->auth, control_informers(c->control), e);
 	const struct sched_config sc = { .informers = r == 0 ? control_informers(c->control) : NULL };
 	if (r == 0)
 		r = sched_start(c->scheduler, &sc, &c->sched, e);
@@ -62,6 +66,8 @@ void control_plane_stop_wait(struct control_plane *c)
 	if (!c)
 		return;
 	sched_stop(c->sched);
+	if (c->auth)
+		kube_auth_leave_pods(c->auth);
 	control_free(c->control);
 	kclient_free(c->scheduler);
 	kclient_free(c->controllers);

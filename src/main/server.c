@@ -20,6 +20,7 @@
 #include "kube/auth/auth.h"
 #include "main/control_plane.h"
 #include "main/folders.h"
+#include "main/names.h"
 #include "main/server_auth.h"
 #include "main/version.h"
 
@@ -32,6 +33,8 @@ struct server {
 	struct kube_api *api;
 	struct tls_config *tls;
 	struct kube_ca *ca;
+	struct tls_files files;
+	struct arena arena;             /* of names */
 	struct control_plane *parts;
 	const char *cluster_cidr, *node_name;
 	char pki[600], kubelet_cert[640], kubelet_key[640];
@@ -129,9 +132,10 @@ static int prepare(struct server *s, struct err *e)
 		r = make_folder("", s->config, e);
 	if (r < 0)
 		return r;
-	const char *names[] = { s->host };
+	size_t n_names;
+	const char *const *names = host_names(&s->arena, s->host, &n_names);
 	fmt_into(s->pki, sizeof s->pki, "%s/server/pki", s->root);
-	const struct kube_ca_options co = { .dir = s->pki, .names = names, .n_names = s->host[0] ? 1 : 0 };
+	const struct kube_ca_options co = { .dir = s->pki, .names = names, .n_names = n_names };
 	r = kube_ca_open(&co, &s->ca, e);
 	if (r < 0)
 		return r;
@@ -142,15 +146,14 @@ static int prepare(struct server *s, struct err *e)
 		return r;
 	fmt_into(s->kubelet_cert, sizeof s->kubelet_cert, "%s/apiserver-kubelet-client.crt", s->pki);
 	fmt_into(s->kubelet_key, sizeof s->kubelet_key, "%s/apiserver-kubelet-client.key", s->pki);
-	struct tls_files files = { 0 };
-	kube_ca_serving_files(s->ca, &files);
+	kube_ca_serving_files(s->ca, &s->files);
 	if (s->cert) {
-		files.cert = s->cert;
-		files.key = s->key;
+		s->files.cert = s->cert;
+		s->files.key = s->key;
 	}
 	if (s->client_ca)
-		files.ca = s->client_ca;
-	r = tls_config_new(&files, true, &s->tls, e);
+		s->files.ca = s->client_ca;
+	r = tls_config_new(&s->files, true, &s->tls, e);
 	if (r == 0 && s->fd < 0)
 		r = s->fd = listen_tcp(s->host, s->port, e);
 	if (r < 0)
@@ -173,20 +176,42 @@ static int prepare(struct server *s, struct err *e)
 	return r < 0 ? r : 0;
 }
 
+static int renew_job(void *arg)
+{
+	struct server *s = arg;
+	struct err e = { 0 };
+	int r = kube_ca_renew(s->ca, &e);
+	if (r < 0)
+		log_error("certificates cannot be renewed", "error=%s", e.text);
+	return r;
+}
+
+/* Certificates that have used up two thirds of their life are replaced while the server runs. */
+static void renew_fiber(void *arg)
+{
+	struct server *s = arg;
+	struct err e = { 0 };
+	while (sleep_wait(3600 * 1000000000LL) == 0)
+		if (job_wait(renew_job, s) == 1 && tls_config_reload(s->tls, &s->files, &e) < 0)
+			log_error("the new certificate cannot be used", "error=%s", e.text);
+}
+
 static void start_fiber(void *arg)
 {
 	struct server *s = arg;
 	struct err e = { 0 };
 	int r = kube_api_start_wait(s->api, &e);
 	if (r == 0)
-		r = server_auth_start_wait(s->loop, s->api, s->auth, &s->feeding, &e);
+		r = server_auth_start_wait(s->loop, s->api, s->auth, s->ca, &s->feeding, &e);
 	if (r == 0)
 		r = kube_api_listen(s->api, take_fd(&s->fd), s->tls, &e);
 	struct tls_files files = { 0 };
 	kube_ca_serving_files(s->ca, &files);
-	const struct control_plane_options o = { .ca_file = files.ca, .cluster_cidr = s->cluster_cidr };
+	const struct control_plane_options o = { .ca_file = files.ca, .cluster_cidr = s->cluster_cidr, .auth = s->auth };
 	if (r == 0)
 		r = control_plane_start_wait(s->loop, s->api, &o, &s->parts, &e);
+	if (r == 0)
+		r = fiber_start(s->loop, "renew", renew_fiber, s);
 	if (r < 0) {
 		log_error("the server cannot start", "error=%s", e.text);
 		s->exit_code = 1;
@@ -244,6 +269,7 @@ int server_main(int argc, char **argv)
 	int r = read_flags(argc, argv, &s);
 	if (r != 0)
 		return r < 0 ? 2 : 0;
+	arena_init(&s.arena, 1 << 20);
 	r = loop_new(&s.loop, &e);
 	if (r >= 0)
 		r = split_address(&s, &e);
@@ -275,6 +301,7 @@ int server_main(int argc, char **argv)
 	tls_config_free(s.tls);
 	kube_auth_free(s.auth);
 	kube_ca_free(s.ca);
+	arena_release(&s.arena);
 	loop_free(s.loop);
 	return r < 0 ? 1 : s.exit_code;
 }

@@ -40,7 +40,8 @@ struct kube_auth_follow {
 	struct kube_ca *ca;                     /* signs requests; NULL: nobody does */
 };
 int kube_auth_start_wait(struct kube_auth *x, const struct kube_auth_follow *f, struct err *e);
-/* Pods and nodes, for the node authoriser and bound tokens: from informers that others on this loop use as well. They outlive kube_auth_stop. */
+/* Pods and nodes, for the node authoriser and bound tokens: from informers that others on this loop use as well. Leave before they go. */
 int kube_auth_follow_pods(struct kube_auth *x, struct informers *shared, struct err *e);
+void kube_auth_leave_pods(struct kube_auth *x);
 /* Before the client goes. Harmless twice. */
 void kube_auth_stop(struct kube_auth *x);

@@ -240,6 +240,13 @@ int kube_auth_follow_pods(struct kube_auth *x, struct informers *shared, struct 
 	return x->nodes && x->pods ? 0 : err_nomem(e);
 }
 
+void kube_auth_leave_pods(struct kube_auth *x)
+{
+	if (x->pods)
+		informer_remove_handler(&x->pod_handler.h);
+	x->pods = x->nodes = NULL;
+}
+
 void kube_auth_stop(struct kube_auth *x)
 {
 	static const struct kube_token_lookup none;
@@ -247,9 +254,8 @@ void kube_auth_stop(struct kube_auth *x)
 	workqueue_free(x->signings);
 	workqueue_free(x->secret_tokens);
 	x->aggregations = x->signings = x->secret_tokens = NULL;
-	if (x->pods)
-		informer_remove_handler(&x->pod_handler.h);
-	x->pods = x->nodes = x->accounts = x->requests = NULL;
+	kube_auth_leave_pods(x);
+	x->accounts = x->requests = NULL;
 	if (x->secrets)
 		informer_free(x->secrets);
 	x->secrets = NULL;
