@@ -113,7 +113,7 @@ static const struct row {
 };
 
 /* NodeRestriction, and nobody gives rights that he has not. */
-static int ask_reviewer(struct api_req *q, const struct api_object *old, struct api_object *o)
+static int ask_reviewer(struct api_req *q, const struct api_object *old, const struct api_object *o)
 {
 	const struct kube_reviewer *v = q->api->c.reviewer;
 	struct err e = { 0 };
@@ -132,8 +132,22 @@ static int ask_reviewer(struct api_req *q, const struct api_object *old, struct 
 int api_admit_wait(struct api_req *q, const struct api_object *old, struct api_object *o)
 {
 	int x = ask_reviewer(q, old, o);
+	if (x == 0 && old)
+		x = api_admit_request(q, old, o);
 	for (size_t i = 0; x == 0 && !old && !o->res->custom && i < ARRAY_LEN(rows); i++)
 		if (!strcmp(rows[i].resource, o->res->text))
 			x = rows[i].create(q, o);
 	return x;
+}
+
+int api_admit_delete(struct api_req *q, const struct api_object *old)
+{
+	const struct kube_reviewer *v = q->api->c.reviewer;
+	struct err e = { 0 };
+	if (!v || !v->node_write || q->is_own || old->res->custom || !kube_user_node(&q->user))
+		return 0;
+	int x = v->node_write(v->arg, &q->user, &q->at, NULL, old->head, &e);
+	if (x == -EACCES)
+		return api_forbidden(q, old->res, old->head->metadata.name, arena_strdup(q->arena, e.text));
+	return x < 0 ? api_from_err(q, &e) : 0;
 }

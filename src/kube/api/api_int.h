@@ -297,6 +297,8 @@ int api_custom_default(struct api_req *q, struct api_object *o);
 int api_custom_validate(struct api_req *q, const struct api_object *old, struct api_object *o);
 /* --- admission.c: what the server adds to or refuses of a write; old NULL: a create. */
 int api_admit_wait(struct api_req *q, const struct api_object *old, struct api_object *o);
+/* NodeRestriction: a node deletes its own. */
+int api_admit_delete(struct api_req *q, const struct api_object *old);
 /* A stored object is gone; may suspend. */
 void api_released(struct api_req *q, struct api_resource *r, const struct store_object *was);
 /* managed.c: books who changed which fields. */

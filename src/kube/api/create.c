@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Create: names, uids, times; then admission, defaults, validation, the store. */
-#include "kube/api/api_int.h"
+#include "kube/api/admit.h"
 
 #include <string.h>
 
@@ -131,6 +131,8 @@ int api_insert_wait(struct api_req *q, struct api_object *o, struct api_version 
 		x = api_admit_wait(q, NULL, o);
 	if (x == 0)
 		x = api_prepare_create(q, o);
+	if (x == 0)
+		x = api_request_origin(q, o);
 	if (x == 0)
 		x = api_allocate_wait(q, NULL, o);
 	if (x == 0)

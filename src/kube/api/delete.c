@@ -236,6 +236,8 @@ static int try_wait(struct api_req *q, struct api_resource *r, const char *key, 
 		return api_from_err(q, &e);
 	int x = check_preconditions(q, r, &o.head->metadata, opts->preconditions);
 	if (x == 0)
+		x = api_admit_delete(q, &o);
+	if (x == 0)
 		x = mark(q, &o, opts, &how);
 	if (x < 0)
 		return x;
