@@ -35,6 +35,10 @@ struct api_head { const char *kind, *api_version; struct kube_object_meta metada
 struct api_cache;
 struct api_custom;
 struct api_resource {
+	unsigned refs;                    /* requests hold one each; custom ones go when a definition changes */
+	bool is_gone;                     /* no longer served: its watches end */
+	bool is_ending;                   /* its definition is being deleted: nothing new */
+	bool is_mixed;                    /* stored objects may be of another version */
 	const struct kube_resource *row;
 	const char *text;                 /* "deployments.apps" */
 	const char *api_version;          /* "apps/v1" */
@@ -108,6 +112,10 @@ struct kube_api {
 	struct api_crds *crds;
 	struct tls_config *kubelet_tls, *backend_tls;     /* to kubelets, with our certificate; to https backends of proxies, without */
 };
+struct api_resource *api_resource_ref(struct api_resource *r);
+void api_resource_unref(struct api_resource *r);
+/* Stored bytes may have to be turned into this resource's version. */
+static inline bool api_needs_view(const struct api_resource *r) { return r->stored != r || r->is_mixed; }
 struct api_resource *api_resource_find(const struct kube_api *a, const char *group, const char *version, const char *plural);
 int api_resource_add(struct kube_api *a, struct api_resource *r);
 void api_resource_remove(struct kube_api *a, struct api_resource *r);
@@ -128,6 +136,7 @@ struct api_req {
 	struct kube_user user;
 	struct kube_attributes at;
 	struct api_resource *res;
+	struct api_resource *held;        /* the reference behind res */
 	const struct kube_subresource *sub;
 	const char *rest;                 /* behind a proxy subresource: "/path" or "" */
 	struct api_media media;
@@ -287,6 +296,7 @@ struct api_scale_paths { const char *replicas, *status_replicas, *selector; };
 struct api_scale_paths api_custom_scale_paths(const struct api_resource *r);
 /* Their number; *ret (may be NULL) is number `at`. */
 unsigned api_custom_subresources(const struct api_resource *r, struct kube_subresource *ret, unsigned at);
+int api_custom_view(const struct api_resource *r, struct slice stored, struct arena *a, struct slice *ret, struct err *e);
 bool api_custom_field(const struct api_resource *r, const char *field);
 /* Selectable fields of one object; keys live as long as the resource. */
 int api_custom_fields(const struct api_resource *r, struct slice value, struct arena *a, struct schema_pair *ret, unsigned most, unsigned *n);

@@ -15,22 +15,6 @@ static int json_cell(struct arena *a, const struct tree *v, struct slice *ret)
 	return ret->ptr ? 0 : -ENOMEM;
 }
 
-static const struct kube_table_column_definition plain[] = {
-	{ "Name", "string", "name", "Name must be unique within a namespace.", 0 },
-	{ "Created At", "date", "", "CreationTimestamp is a timestamp representing the server time when this object was created.", 0 },
-};
-
-static int plain_cells(struct api_req *q, const struct api_item *item, struct kube_table_row *row, struct err *e)
-{
-	struct kube_partial_object_metadata m;
-	int x = schema_from_json(T_kube_partial_object_metadata, item->value, SCHEMA_NO_COPY, q->arena, &m, e);
-	if (x < 0)
-		return x;
-	struct tree cells[2] = { tree_string(slice_of(m.metadata.name)), tree_string(slice_of(m.metadata.creation_timestamp)) };
-	row->n_cells = 2;
-	return json_cell(q->arena, &cells[0], &row->cells[0]) < 0 || json_cell(q->arena, &cells[1], &row->cells[1]) < 0 ? err_nomem(e) : 0;
-}
-
 static int built_in_row(struct api_req *q, const struct api_item *item, struct kube_table_row *row, struct err *e)
 {
 	struct schema_ref t = q->res->row->type;
@@ -74,15 +58,12 @@ int api_columns(struct api_req *q, struct kube_table *t, struct err *e)
 			t->column_definitions[i] = (struct kube_table_column_definition){ c[i].name, c[i].type, c[i].format, c[i].description, c[i].priority };
 		return 0;
 	}
-	t->column_definitions = (struct kube_table_column_definition *)plain;
-	t->n_column_definitions = ARRAY_LEN(plain);
-	return 0;
+	return api_custom_columns(q, t, e);
 }
 
 int api_cells(struct api_req *q, const struct api_item *item, struct kube_table_row *row, struct err *e)
 {
 	if (!q->res->custom)
 		return built_in_row(q, item, row, e);
-	row->cells = arena_array(q->arena, 2, sizeof *row->cells);
-	return row->cells ? plain_cells(q, item, row, e) : err_nomem(e);
+	return api_custom_cells(q, item, row, e);
 }

@@ -4,4 +4,6 @@
 #include "kube/api/api_int.h"
 
 int api_columns(struct api_req *q, struct kube_table *t, struct err *e);
+int api_custom_columns(struct api_req *q, struct kube_table *t, struct err *e);
+int api_custom_cells(struct api_req *q, const struct api_item *item, struct kube_table_row *row, struct err *e);
 int api_cells(struct api_req *q, const struct api_item *item, struct kube_table_row *row, struct err *e);

@@ -120,6 +120,8 @@ int api_insert_wait(struct api_req *q, struct api_object *o, struct api_version 
 {
 	struct kube_object_meta *m = &o->head->metadata;
 	bool generated = (!m->name || !*m->name) && m->generate_name && *m->generate_name;
+	if (o->res->is_ending)
+		return api_refuse(q, 405, "MethodNotAllowed", "create not allowed while custom resource definition is terminating");
 	int x = place_it(q, o);
 	if (x == 0)
 		x = name_it(q, o);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "kube/api/address.h"
+#include "kube/api/crds.h"
 
 enum { TRIES = 8 };
 
@@ -178,6 +179,12 @@ static int mark(struct api_req *q, struct api_object *o, const struct kube_delet
 		*ret = m->deletion_timestamp && (ns->spec.n_finalizers || m->n_finalizers) ? KEEP : ns->spec.n_finalizers || m->n_finalizers ? MARK : REMOVE;
 		ns->status.phase = "Terminating";
 		return *ret == MARK ? set_deletion(q, m, 0) : 0;
+	}
+	if (!o->res->custom && !strcmp(o->res->text, "customresourcedefinitions.apiextensions.k8s.io") && !m->deletion_timestamp) {
+		struct kube_custom_resource_definition *d = (struct kube_custom_resource_definition *)o->head;
+		if ((x = set_finalizer(q, m, API_CRD_FINALIZER, true)) < 0 ||
+		    (x = api_crd_set_condition(q, d, "Terminating", true, "InstanceDeletionPending", "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon")) < 0)
+			return x;
 	}
 	if (grace > 0 || m->n_finalizers) {
 		*ret = MARK;

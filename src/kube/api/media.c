@@ -262,7 +262,7 @@ int api_decode_object(struct api_req *q, struct api_object *ret)
 	o.head->kind = r->row->kind;
 	o.head->api_version = r->api_version;
 	*ret = o;
-	return 0;
+	return r->custom ? api_custom_check(q, &o.tree) : 0;
 }
 
 /* --- answers */
@@ -364,7 +364,7 @@ int api_reply_value(struct api_req *q, int status, struct slice value, int64_t r
 	struct err e = { 0 };
 	struct api_item item = { value, revision };
 	int x = 0;
-	if (q->res->stored != q->res && api_view(q->res, value, q->arena, &item.value, &e) < 0)
+	if (api_needs_view(q->res) && api_view(q->res, value, q->arena, &item.value, &e) < 0)
 		return api_from_err(q, &e);
 	if (api_splice_points(item.value, &item.meta_at, &item.rv_at) < 0)
 		return api_refuse(q, 500, "InternalError", "the stored object cannot be read");

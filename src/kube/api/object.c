@@ -70,8 +70,10 @@ static int from_json(struct api_resource *r, struct slice json, struct arena *a,
 int api_object_from_stored(struct api_resource *r, const struct store_object *s, struct arena *a, struct api_object *ret, struct err *e)
 {
 	struct slice json = slice_n(s->value, s->value_len);
-	int x = from_json(r->stored, json, a, ret, e);
-	if (x == 0 && r->stored != r) {
+	int x = r->custom && api_needs_view(r) ? api_view(r, json, a, &json, e) : 0;
+	if (x == 0)
+		x = from_json(r->custom ? r : r->stored, json, a, ret, e);
+	if (x == 0 && r->stored != r && !r->custom) {
 		ret->base = ret->head;
 		x = api_convert(r->stored, ret->base, r, NULL, a, &ret->head, e);
 		ret->res = r;
@@ -100,6 +102,8 @@ int api_object_encode(const struct api_object *o, struct arena *a, struct slice 
 	o->head->metadata.resource_version = NULL;
 	if (o->res->custom) {
 		x = api_object_to_tree(o, a, &t, e);
+		if (x == 0 && !tree_set(a, &t, SLICE("apiVersion"), tree_string(slice_of(o->res->stored->api_version))))
+			x = err_nomem(e);
 		if (x == 0)
 			x = tree_to_json(&t, SCHEMA_ESCAPE_HTML | SCHEMA_SORTED, &b);
 	} else {

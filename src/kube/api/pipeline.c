@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "kube/api/custom.h"
 
 /* --- attributes */
 
@@ -233,6 +234,17 @@ static bool is_view_of_object(const char *sub)
 	return false;
 }
 
+static const struct kube_subresource *find_sub(struct api_req *q, const struct api_resource *r)
+{
+	struct kube_subresource *s = arena_new(q->arena, struct kube_subresource);
+	for (unsigned i = 0; s && i < api_n_subresources(r); i++) {
+		*s = api_subresource_at(r, i);
+		if (!strcmp(s->name, q->at.subresource))
+			return s;
+	}
+	return NULL;
+}
+
 static int resource_wait(struct api_req *q)
 {
 	struct api_resource *r = q->res = api_resource_find(q->api, q->at.group, q->at.version, q->at.resource);
@@ -240,9 +252,12 @@ static int resource_wait(struct api_req *q)
 	unsigned bits;
 	if (!r)
 		return nothing_here(q);
+	q->held = api_resource_ref(r);
+	if (r->custom && r->custom->is_deprecated)
+		api_warn(q, r->custom->deprecation);
 	bits = r->row->verbs;
 	if (*q->at.subresource) {
-		q->sub = kube_subresource_find(r->row, q->at.subresource);
+		q->sub = find_sub(q, r);
 		if (!q->sub)
 			return nothing_here(q);
 		bits = q->sub->verbs;
@@ -326,6 +341,7 @@ int api_handle_wait(struct http_request *r, struct err *e)
 		q->media.shape = API_WHOLE;
 		x = api_send_status(q, q->refusal);
 	}
+	api_resource_unref(q->held);
 	f->api->n_requests--;
 	if (x < 0 && !http_begun(r) && !(e && e->code))
 		return err_sys(e, x, "the request failed");

@@ -239,7 +239,7 @@ static int items(struct api_req *q, const struct page *p, struct api_item **ret)
 	for (size_t i = 0; i < p->found.n; i++) {
 		const struct api_entry *x = p->found.v[i];
 		v[i] = (struct api_item){ slice_n(x->o->value, x->o->value_len), x->o->revision, x->meta_at, x->rv_at };
-		if (q->res->stored == q->res)
+		if (!api_needs_view(q->res))
 			continue;
 		if (api_view(q->res, v[i].value, q->arena, &v[i].value, &e) < 0)
 			return api_from_err(q, &e);

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "kube/api/openapi.h"
+#include "kube/api/crds.h"
+#include "kube/api/custom.h"
 
 static const struct http_route routes[] = {
 	{ "GET", "/", api_handle_wait, NULL }, { "GET", "/{path:*}", api_handle_wait, NULL },
@@ -49,6 +50,27 @@ struct api_resource *api_resource_find(const struct kube_api *a, const char *gro
 	return fmt_into(key, sizeof key, "%s/%s/%s", group, version, plural) ? map_gets(&a->by_path, key) : NULL;
 }
 
+struct api_resource *api_resource_ref(struct api_resource *r)
+{
+	r->refs++;
+	return r;
+}
+
+void api_resource_unref(struct api_resource *r)
+{
+	if (!r || --r->refs)
+		return;
+	struct api_resource *stored = r->stored != r ? r->stored : NULL;
+	if (r->custom) {
+		api_custom_free(r);
+		api_resource_unref(stored);
+		return;
+	}
+	free((char *)r->text);
+	free((char *)r->api_version);
+	free(r);
+}
+
 int api_resource_add(struct kube_api *a, struct api_resource *r)
 {
 	AUTO(free) char *key = path_key(r->row->group, r->row->version, r->row->plural);
@@ -77,6 +99,7 @@ static int add_built_in(struct kube_api *a, const struct kube_resource *row)
 	struct api_resource *r = calloc(1, sizeof *r);
 	if (!r)
 		return -ENOMEM;
+	r->refs = 1;
 	r->row = row;
 	r->text = fmt_new("%s", kube_resource_text(row, text, sizeof text));
 	r->api_version = fmt_new("%s", kube_group_version_text(row->group, row->version, version, sizeof version));
@@ -142,6 +165,8 @@ int kube_api_start_wait(struct kube_api *a, struct err *e)
 	if (r == 0)
 		r = api_bootstrap_wait(a, e);
 	if (r == 0)
+		r = api_crds_start_wait(a, e);
+	if (r == 0)
 		a->started = true;
 	return r;
 }
@@ -149,6 +174,7 @@ int kube_api_start_wait(struct kube_api *a, struct err *e)
 void kube_api_stop(struct kube_api *a)
 {
 	a->stopping = true;
+	api_crds_stop(a);
 	for (struct front *f = a->fronts; f; f = f->next) {
 		http_server_free(f->server);
 		f->server = NULL;
@@ -158,7 +184,7 @@ void kube_api_stop(struct kube_api *a)
 		waitq_wake_all(&((struct api_cache *)m->value)->changed);
 }
 
-bool kube_api_is_idle(const struct kube_api *a) { return a->n_requests == 0; }
+bool kube_api_is_idle(const struct kube_api *a) { return a->n_requests == 0 && api_crds_is_idle(a); }
 
 void kube_api_free(struct kube_api *a)
 {
@@ -166,6 +192,7 @@ void kube_api_free(struct kube_api *a)
 		return;
 	if (!a->stopping)
 		kube_api_stop(a);
+	api_crds_free(a);
 	api_caches_stop(a);
 	api_openapi_free(a->openapi);
 	tls_config_free(a->kubelet_tls);
@@ -174,11 +201,8 @@ void kube_api_free(struct kube_api *a)
 		next = f->next;
 		free(f);
 	}
-	for (size_t i = 0; i < a->resources.n; i++) {
-		free((char *)a->resources.v[i]->text);
-		free((char *)a->resources.v[i]->api_version);
-		free(a->resources.v[i]);
-	}
+	for (size_t i = 0; i < a->resources.n; i++)
+		api_resource_unref(a->resources.v[i]);
 	vec_release(&a->resources);
 	map_release(&a->by_path);
 	free(a);

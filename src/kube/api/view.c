@@ -22,6 +22,8 @@ int api_view(const struct api_resource *r, struct slice stored, struct arena *a,
 {
 	AUTO(buf) struct buf b = BUF_INIT(4 * API_OBJECT_MAX);
 	struct api_head *h;
+	if (r->custom)
+		return api_custom_view(r, stored, a, ret, e);
 	void *obj = arena_alloc(a, schema_size(r->stored->row->type));
 	if (!obj)
 		return err_nomem(e);

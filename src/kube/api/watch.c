@@ -80,7 +80,7 @@ static int send_entry(struct watching *w, const char *type, const struct api_ent
 	arena_init(&a, 64 << 20);
 	struct arena *saved = q->arena;
 	q->arena = &a;
-	if (q->res->stored != q->res) {
+	if (api_needs_view(q->res)) {
 		r = api_view(q->res, item.value, &a, &item.value, &e);
 		if (r == 0)
 			r = api_splice_points(item.value, &item.meta_at, &item.rv_at);
@@ -227,7 +227,7 @@ static int follow_wait(struct watching *w)
 {
 	struct kube_api *a = w->q->api;
 	int x = w->initial ? send_initial_wait(w) : 0;
-	while (x == 0 && !w->overtaken && !a->stopping && a->started) {
+	while (x == 0 && !w->overtaken && !a->stopping && a->started && !w->q->res->is_gone) {
 		x = catch_up_wait(w);
 		if (x < 0 || w->overtaken)
 			return x;
