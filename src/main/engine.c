@@ -29,7 +29,7 @@
 typedef VEC(const char *) strings;
 
 struct options {
-	const char *root, *run, *config, *bridge, *bip, *table, *hub, *runtime, *log_level, *cgroup_parent, *log_driver, *userns_remap, *cri, *pod_cidr, *pod_bridge;
+	const char *root, *run, *config, *bridge, *bip, *table, *hub, *runtime, *log_level, *cgroup_parent, *log_driver, *userns_remap, *cri, *pod_cidr, *cluster_cidr, *pod_bridge;
 	const char *tls_ca, *tls_cert, *tls_key;
 	strings hosts, insecure, mirrors, labels, dns, dns_search, dns_options, log_options;
 	bool tls, tls_verify, init, debug, no_dns;
@@ -74,6 +74,7 @@ static const struct flag {
 	{ "--cgroup-parent", TEXT, OPT(cgroup_parent), "cgroup of all containers (/docker)" },
 	{ "--cri", TEXT, OPT(cri), "socket of the container runtime interface (unix://RUN/cri.sock); none" },
 	{ "--pod-cidr", TEXT, OPT(pod_cidr), "subnet of the pods of this machine (10.244.0.0/24)" },
+	{ "--cluster-cidr", TEXT, OPT(cluster_cidr), "where all pods of the cluster are: not masqueraded between them (10.244.0.0/16)" },
 	{ "--pod-bridge", TEXT, OPT(pod_bridge), "device of their bridge (coracle-pods)" },
 	{ "--init", SWITCH, OPT(init), "an init process in each container" },
 	{ "--log-driver", TEXT, OPT(log_driver), "json-file, local, none" },
@@ -293,6 +294,9 @@ static int open_wait(struct daemon *d, struct err *e)
 {
 	struct net_options n = { .run = d->o.run, .bridge = d->o.bridge, .subnet = d->o.bip, .table = d->o.table,
 		.no_default_bridge = d->o.bridge && !strcmp(d->o.bridge, "none"), .dns_program = d->o.no_dns ? NULL : d->self };
+	const char *cluster = d->o.cluster_cidr ? d->o.cluster_cidr : "10.244.0.0/16";
+	if (net_cidr_read(cluster, &n.pods) < 0)
+		return err_set(e, EINVAL, "--cluster-cidr %s is no subnet", cluster);
 	int r = net_open_wait(d->loop, d->kv, &n, &d->net, e);
 	struct engine_config c = { .root = d->o.root, .run = d->o.run, .kv = d->kv, .images = d->images, .net = d->net, .volumes = d->volumes,
 		.runtime = d->runtime, .hostname = d->hostname, .labels = d->o.labels.v, .n_labels = d->o.labels.n, .dns = d->o.dns.v,

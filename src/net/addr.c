@@ -72,3 +72,11 @@ void net_mac_of_addr(uint8_t mac[6], uint32_t addr)
 	const uint8_t m[6] = { 0x02, 0x42, (uint8_t)(addr >> 24), (uint8_t)(addr >> 16), (uint8_t)(addr >> 8), (uint8_t)addr };
 	memcpy(mac, m, 6);
 }
+
+int net_cidr_read(const char *text, struct net_cidr *ret)
+{
+	int r = net_cidr_parse(slice_of(text), ret);
+	if (r == 0)
+		ret->addr &= net_mask(ret->len);
+	return r;
+}

@@ -21,6 +21,7 @@ static int set_up(struct net *n, const struct net_options *o, struct err *e)
 {
 	n->kernel = o->kernel ? o->kernel : &net_kernel_real;
 	n->no_firewall_rule = o->no_firewall_rule;
+	n->pods = o->pods;
 	n->ready_want = o->ready ? o->ready : READY_DEFAULT;
 	list_init(&n->networks);
 	map_init(&n->sandboxes);
@@ -86,7 +87,7 @@ static int bring_up_wait(struct net *n, struct err *e)
 {
 	AUTO(nft_batch) struct nft_batch b;
 	nft_batch_init(&b);
-	rules_base(&b, n->table);
+	rules_base(&b, n->table, n->pods);
 	struct start_job j = { n->kernel, { 0 } };
 	int r = net_job_wait(start_job, &j);
 	if (r < 0)

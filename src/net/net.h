@@ -33,6 +33,8 @@ struct net_kernel;
 struct net;
 
 struct net_cidr { uint32_t addr; uint8_t len; };       /* host byte order */
+/* "10.1.0.0/16": 0 or -EINVAL. */
+int net_cidr_read(const char *text, struct net_cidr *ret);
 
 struct net_options {
 	const char *run;                 /* RUN folder; required */
@@ -43,6 +45,7 @@ struct net_options {
 	uint32_t n_pools;
 	bool no_firewall_rule;           /* do not add ACCEPT rules to a FORWARD chain whose policy is DROP */
 	bool no_default_bridge;          /* networks host and none only */
+	struct net_cidr pods;            /* the cluster's pods: from networks of other owners they are reached without masquerade; len 0: none */
 	unsigned ready;                  /* namespaces kept ready; 0: 4 */
 	const char *dns_program;         /* coracled; started as `dns --run RUN` when nobody answers on RUN/dns.sock. NULL: never */
 	const char *resolv_conf;         /* the host's; NULL: /etc/resolv.conf */

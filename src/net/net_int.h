@@ -71,6 +71,7 @@ struct net {
 	char *run, *bridge, *table, *resolv_path;
 	char *dns_program;
 	bool no_firewall_rule;
+	struct net_cidr pods;
 	VEC(struct ipam_pool) pools;
 	struct list networks;           /* of struct network, predefined first */
 	struct map sandboxes;           /* container -> struct sandbox */

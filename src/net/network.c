@@ -108,7 +108,7 @@ struct net_bridge network_bridge(const struct network *w)
 
 struct rules_network network_rules(const struct network *w)
 {
-	return (struct rules_network){ w->pub.bridge, w->masquerade, w->icc, w->pub.internal };
+	return (struct rules_network){ w->pub.bridge, w->masquerade, w->icc, w->pub.internal, w->pub.owner[0] != 0 };
 }
 
 static void network_free(struct network *w)

@@ -31,6 +31,7 @@ static const struct nft_set sets[] = {
 	{ "bridges", { NFT_TYPE_IFNAME } },
 	{ "masq", { NFT_TYPE_IFNAME } },
 	{ "internal", { NFT_TYPE_IFNAME } },
+	{ "open", { NFT_TYPE_IFNAME } },
 	{ "icc", { NFT_TYPE_IFNAME, NFT_TYPE_IFNAME } },
 	{ "pairs", { NFT_TYPE_IFNAME, NFT_TYPE_IFNAME } },
 	{ "dnat_any", { NFT_TYPE_PROTO, NFT_TYPE_PORT }, { NFT_TYPE_ADDR, NFT_TYPE_PORT } },
@@ -118,12 +119,15 @@ static void forward(struct build x)
 	in_set(&r, NFT_META_OIFNAME, "bridges", false);
 	nft_match_ct_status(&r, IPS_DST_NAT);
 	finish(&r, NF_ACCEPT);
+	r = start(x, "forward", "pods are reached by their addresses");
+	in_set(&r, NFT_META_OIFNAME, "open", false);
+	finish(&r, NF_ACCEPT);
 	r = start(x, "forward", "bridges are isolated");
 	in_set(&r, NFT_META_OIFNAME, "bridges", false);
 	finish(&r, NF_DROP);
 }
 
-static void postrouting(struct build x)
+static void postrouting(struct build x, struct net_cidr pods)
 {
 	struct nft_rule r = start(x, "postrouting", "localhost to a published port");
 	nft_match_ipv4(&r);
@@ -136,6 +140,13 @@ static void postrouting(struct build x)
 	nft_match_mark(&r, MARK_HAIRPIN);
 	nft_masquerade(&r);
 	nft_rule_add(&r, false);
+	if (pods.len) {
+		r = start(x, "postrouting", "pods know each other by their addresses");
+		nft_match_ipv4(&r);
+		in_set(&r, NFT_META_IIFNAME, "open", false);
+		nft_match_daddr(&r, pods.addr, pods.len);
+		finish(&r, NF_ACCEPT);
+	}
 	r = start(x, "postrouting", "leaving");
 	nft_match_ipv4(&r);
 	in_set(&r, NFT_META_IIFNAME, "masq", false);
@@ -144,7 +155,7 @@ static void postrouting(struct build x)
 	nft_rule_add(&r, false);
 }
 
-void rules_base(struct nft_batch *b, const char *table)
+void rules_base(struct nft_batch *b, const char *table, struct net_cidr pods)
 {
 	struct build x = { b, table };
 	/* Added first, so that the removal that makes room never meets an empty place. */
@@ -159,7 +170,7 @@ void rules_base(struct nft_batch *b, const char *table)
 	dnat(x, "prerouting");
 	dnat(x, "output");
 	forward(x);
-	postrouting(x);
+	postrouting(x, pods);
 }
 
 static void element(struct nft_batch *b, const char *table, const char *set, bool add, const char *name, int times)
@@ -178,6 +189,8 @@ void rules_network(struct nft_batch *b, const char *table, const struct rules_ne
 		element(b, table, "masq", add, w->bridge, 1);
 	if (w->internal)
 		element(b, table, "internal", add, w->bridge, 1);
+	if (w->open)
+		element(b, table, "open", add, w->bridge, 1);
 	if (w->icc)
 		element(b, table, "icc", add, w->bridge, 2);
 }

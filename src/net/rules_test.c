@@ -17,13 +17,13 @@ TEST(the_base_table_is_replaced_in_one_batch)
 	AUTO(nft_batch) struct nft_batch b;
 	nft_batch_init(&b);
 	b.trace = &text;
-	rules_base(&b, "t");
+	rules_base(&b, "t", (struct net_cidr){ 0x0af40000, 16 });
 	CHECK_INT(b.error, 0);
 	CHECK(slice_starts(buf_slice(&text), "add table t\ndelete table t\nadd table t\n"));
 	CHECK_INT(count(&text, "add chain"), 5);
-	CHECK_INT(count(&text, "add set"), 5);
+	CHECK_INT(count(&text, "add set"), 6);
 	CHECK_INT(count(&text, "add map"), 2);
-	CHECK_INT(count(&text, "add rule"), 16);
+	CHECK_INT(count(&text, "add rule"), 18);
 	CHECK_INT(count(&text, "masq"), 3 + 1 + 1);     /* three rules, the set and its use */
 }
 
@@ -50,4 +50,15 @@ TEST(an_internal_network_is_not_masqueraded)
 	CHECK_INT(count(&text, "element internal"), 1);
 	CHECK_INT(count(&text, "element masq"), 0);
 	CHECK_INT(count(&text, "element icc"), 0);
+}
+
+TEST(an_open_network_is_entered_from_anywhere)
+{
+	AUTO(buf) struct buf text = BUF_INIT(8192);
+	AUTO(nft_batch) struct nft_batch b;
+	nft_batch_init(&b);
+	b.trace = &text;
+	rules_network(&b, "t", &(struct rules_network){ "br0", .masquerade = true, .open = true }, true);
+	CHECK_INT(count(&text, "element open"), 1);
+	CHECK_INT(count(&text, "element masq"), 1);
 }

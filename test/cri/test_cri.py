@@ -168,6 +168,20 @@ def test_network(cri, eng):
     assert cri.out(ca, "readlink /proc/self/ns/pid") != cri.out(c2, "readlink /proc/self/ns/pid")
 
 
+def test_pods_are_open_and_docker_is_not(cri, eng):
+    p = cri.pod("open")
+    c = cri.container(p, command=["sh", "-c", "while true; do echo pod | nc -l -p 8080; done"])
+    ip = cri.pod_status(p[0]).network.ip
+    d = eng.docker("run", "-d", "busybox", "sh", "-c", "while true; do echo docker | nc -l -p 8080; done").stdout.strip()
+    try:
+        other = eng.api("GET", f"/containers/{d}/json")[1]["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
+        wait_until(lambda: eng.docker("exec", d, "nc", "-w", "2", ip, "8080", check=False).stdout == "pod\n")
+        wait_until(lambda: eng.docker("exec", d, "nc", "-w", "2", "127.0.0.1", "8080", check=False).stdout == "docker\n")
+        assert cri.sh(c, f"nc -w 1 {other} 8080")[0] != 0
+    finally:
+        eng.docker("rm", "-f", d)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
