@@ -10,6 +10,7 @@
 
 #include "base/num.h"
 #include "http/proxy.h"
+#include "http/ws.h"
 #include "kube/api/admit.h"
 
 struct target {
@@ -308,7 +309,10 @@ static int pass_wait(struct api_req *q, const struct target *t)
 	if (http_client_new(q->api->loop, &c, &client) < 0)
 		return -ENOMEM;
 	const struct http_proxy p = { .to = client, .target = t->path, .set = &set, .prefix = t->prefix, .backend = t->backend, .scheme = "https" };
-	int x = http_upgrade_wanted(q->http) ? http_proxy_upgrade_wait(q->http, &p, &e) : http_proxy_wait(q->http, &p, &e);
+	/* a log has nothing to say in other protocols: its text goes in messages */
+	bool log = !strcmp(q->at.subresource, "log") && ws_wanted(q->http);
+	int x = log ? http_proxy_websocket_wait(q->http, &p, &e) : http_upgrade_wanted(q->http) ? http_proxy_upgrade_wait(q->http, &p, &e) :
+		http_proxy_wait(q->http, &p, &e);
 	http_client_free(client);
 	if (x >= 0 || http_begun(q->http))
 		return x;

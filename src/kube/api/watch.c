@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/rand.h"
+#include "http/ws.h"
 
 enum { BATCH_BYTES = 128 * 1024 };
 #define BOOKMARK_NS (60 * NS_PER_S)
@@ -25,6 +26,8 @@ struct watching {
 	int64_t until_ns, bookmark_ns;    /* monotonic */
 	bool bookmarks, initial, initial_end, has_columns, overtaken;
 	struct buf out;
+	struct stream *ws;                /* over WebSocket: each event is a message of its own */
+	struct ws_listener *listener;
 };
 
 static const char *query(const struct api_req *q, const char *name)
@@ -154,11 +157,34 @@ static int send_expired(struct watching *w, int64_t revision)
 	return send_json(w, "ERROR", T_kube_status, buf_slice(&json), &a);
 }
 
+/* The next event's length in what is to be sent; protobuf's own length goes before it, JSON's newline behind. */
+static size_t event_length(const struct watching *w, struct slice rest)
+{
+	const uint8_t *p = (const uint8_t *)rest.ptr;
+	if (w->q->media.format == API_PROTOBUF)
+		return ((size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3]) + 4;
+	ptrdiff_t n = slice_find(rest, '\n');
+	return n < 0 ? rest.len : (size_t)n + 1;
+}
+
+static int send_messages_wait(struct watching *w)
+{
+	size_t skip = w->q->media.format == API_PROTOBUF ? 4 : 0;
+	struct slice rest = buf_slice(&w->out);
+	int x = 0;
+	while (x == 0 && rest.len) {
+		size_t n = event_length(w, rest);
+		x = ws_send_wait(w->ws, slice_n(rest.ptr + skip, n - skip));
+		rest = slice_n(rest.ptr + n, rest.len - n);
+	}
+	return x;
+}
+
 static int flush_wait(struct watching *w)
 {
 	if (buf_error(&w->out))
 		return buf_error(&w->out);
-	int x = w->out.len ? http_write_wait(w->q->http, w->out.ptr, w->out.len) : 0;
+	int x = w->ws ? send_messages_wait(w) : w->out.len ? http_write_wait(w->q->http, w->out.ptr, w->out.len) : 0;
 	if (w->out.cap > 4 * BATCH_BYTES || !w->out.len)
 		buf_release(&w->out);
 	else
@@ -295,6 +321,27 @@ static int start_wait(struct watching *w, int64_t revision, bool *expired)
 	return 0;
 }
 
+/* A client that offers one subprotocol gets it, whatever it is called. */
+static int begin_ws_wait(struct watching *w)
+{
+	struct slice offer = slice_trim(http_header_get(&w->q->http->headers, "Sec-WebSocket-Protocol"));
+	struct err e = { 0 };
+	if (slice_find(offer, ',') >= 0)
+		return api_bad_request(w->q, "more than one WebSocket subprotocol is offered");
+	const char *protocol = offer.len ? arena_dup(w->q->arena, offer) : NULL;
+	int x = ws_accept_wait(w->q->http, protocol, w->q->media.format != API_PROTOBUF, &w->ws, &e);
+	if (x < 0)
+		return http_begun(w->q->http) ? x : api_bad_request(w->q, "%s", e.text);
+	return ws_listen_start(w->ws, &w->listener);
+}
+
+static void end_ws_wait(struct watching *w)
+{
+	if (w->listener)
+		ws_listen_stop_wait(w->listener);
+	stream_close(w->ws);
+}
+
 int api_watch_wait(struct api_req *q)
 {
 	struct watching w = { .q = q, .c = q->res->cache, .out = BUF_INIT(64 << 20) };
@@ -310,8 +357,10 @@ int api_watch_wait(struct api_req *q)
 	if (x < 0)
 		return x;
 	q->api->n_watches++;
-	http_cancel_when_gone(q->http, true);
-	x = http_begin_wait(q->http, 200, api_content_type(&q->media, true));
+	bool ws = ws_wanted(q->http);
+	if (!ws)
+		http_cancel_when_gone(q->http, true);
+	x = ws ? begin_ws_wait(&w) : http_begin_wait(q->http, 200, api_content_type(&q->media, true));
 	if (x == 0 && expired) {
 		x = send_expired(&w, revision);
 		if (x == 0)
@@ -319,6 +368,7 @@ int api_watch_wait(struct api_req *q)
 	} else if (x == 0) {
 		x = follow_wait(&w);
 	}
+	end_ws_wait(&w);
 	buf_release(&w.out);
 	q->api->n_watches--;
 	return x;
