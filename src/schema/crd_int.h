@@ -58,8 +58,6 @@ void problem_required(struct schema_problems *p, const char *field, const char *
 void problem_forbidden(struct schema_problems *p, const char *field, const char *detail);
 /* A value as field errors show it. */
 void problem_value(const struct tree *v, struct buf *out);
-/* How Go prints a double. dst: 32. */
-void go_double(char *dst, double v);
 
 /* --- crd_regex.c: Go's regular expressions by PCRE2's automaton --- */
 /* 0, -EINVAL (e: why not), -ENOMEM. */

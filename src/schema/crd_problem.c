@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Problems in the words of Kubernetes' field errors. */
-#include "base/num.h"
 #include "schema/crd_int.h"
+#include "schema/number.h"
 #include "schema/schema_int.h"
 
 void problem_add(struct schema_problems *p, const char *field, const char *reason, const char *message)
@@ -41,36 +41,12 @@ void problem_addf(struct schema_problems *p, const char *field, const char *reas
 	problem_add(p, field, reason, b.ptr);
 }
 
-void go_double(char *dst, double v)
-{
-	char digits[40];
-	int precision = 0;
-	do
-		(void)fmt_into(digits, sizeof digits, "%.*e", precision, v);
-	while (strtod(digits, NULL) != v && ++precision < 17);
-	char *e = strchr(digits, 'e');
-	long exponent = e ? strtol(e + 1, NULL, 10) : 0;
-	if (v != v || v - v != 0)
-		(void)fmt_into(dst, 32, "%s", v != v ? "NaN" : v < 0 ? "-Inf" : "+Inf");
-	else if (exponent < -4 || exponent >= 6)
-		(void)fmt_into(dst, 32, "%s", digits);
-	else
-		(void)fmt_into(dst, 32, "%.*f", (int)MAX(precision - exponent, 0L), v);
-}
-
 void problem_value(const struct tree *v, struct buf *out)
 {
-	int64_t i;
-	char text[32];
-	if (v->type != TREE_NUMBER) {
+	if (v->type == TREE_NUMBER)
+		go_number(v, out);
+	else
 		(void)tree_to_json(v, SCHEMA_SORTED, out);
-	} else if (num_parse_i64(tree_text(v), INT64_MIN, INT64_MAX, &i) == 0) {
-		buf_addf(out, "%lld", (long long)i);
-	} else {
-		AUTO(free) char *copy = slice_dup(tree_text(v));
-		go_double(text, copy ? strtod(copy, NULL) : 0);
-		buf_adds(out, text);
-	}
 }
 
 void problem_invalid(struct schema_problems *p, const char *field, const struct tree *value, const char *detail)

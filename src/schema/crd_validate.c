@@ -6,6 +6,7 @@
  */
 #include "base/num.h"
 #include "schema/crd_int.h"
+#include "schema/number.h"
 #include "schema/schema_int.h"
 
 struct result {

@@ -65,5 +65,7 @@ func main() {
 	lines("apply", 1500, apply)
 	lines("jsonpatch", 1500, jsonPatch)
 	lines("crd", 1500, crd)
+	lines("jsonpath", 3000, jsonPath)
+	lines("jsonpath-doc", 1, jsonPathDoc)
 	lines("mergepatch", 1000, mergePatch)
 }
