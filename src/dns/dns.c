@@ -113,6 +113,23 @@ static void answer_list(struct control *c)
 	}
 }
 
+static int take_service(struct dns_zone *z, const char *op, const struct dns_service *s, struct err *e)
+{
+	if (!z)
+		return err_set(e, ENOENT, "no cluster is served");
+	if (!strcmp(op, "service"))
+		return dns_zone_set(z, s, e);
+	if (!strcmp(op, "service-remove"))
+		dns_zone_remove(z, s->namespace ? s->namespace : "", s->name ? s->name : "");
+	else if (!strcmp(op, "services-begin"))
+		dns_zone_begin(z);
+	else if (!strcmp(op, "services-end"))
+		dns_zone_end(z);
+	else
+		return err_set(e, EINVAL, "no such request: \"%s\"", op);
+	return 0;
+}
+
 static void take_request(struct control *c, struct slice text, int fds[2], size_t n_fds)
 {
 	AUTO(arena) struct arena a;
@@ -130,6 +147,13 @@ static void take_request(struct control *c, struct slice text, int fds[2], size_
 			fds[0] = fds[1] = -1;
 	} else if (!strcmp(op, "remove")) {
 		dns_server_remove(c->process->server, q.container ? q.container : "");
+	} else if (!strcmp(op, "cluster")) {
+		bool both = n_fds == 2 && q.sockets;
+		r = dns_server_cluster(c->process->server, q.domain && *q.domain ? q.domain : NULL, both ? fds[0] : -1, both ? fds[1] : -1, &e);
+		if (r == 0 && both)
+			fds[0] = fds[1] = -1;
+	} else if (!strncmp(op, "service", 7)) {
+		r = take_service(dns_server_zone(c->process->server), op, &q.service, &e);
 	} else if (!strcmp(op, "stop")) {
 		loop_stop(c->process->loop);
 	} else {
@@ -142,7 +166,7 @@ static void linger_over(struct timer *t)
 {
 	struct process *p = container_of(t, struct process, linger);
 	size_t pos = 0;
-	if (p->n_controls == 0 && !dns_server_next(p->server, &pos))
+	if (p->n_controls == 0 && !dns_server_zone(p->server) && !dns_server_next(p->server, &pos))
 		loop_stop(p->loop);
 }
 

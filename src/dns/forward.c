@@ -195,7 +195,7 @@ void forward(const struct asker *a, const void *query, size_t n, const struct dn
 {
 	struct dns_server *s = a->ear->server;
 	const struct dns_box *box = dns_names_box(&s->names, a->ear->container);
-	if (!box || box->no_forward || s->n_flights >= FLIGHTS_MOST || a->ear->n_flights >= EAR_FLIGHTS_MOST)
+	if (!box || box->no_forward || s->n_flights >= FLIGHTS_MOST || a->ear->n_flights >= (a->ear->is_cluster ? CLUSTER_FLIGHTS_MOST : EAR_FLIGHTS_MOST))
 		return asker_fail(a, query, q, DNS_SERVFAIL);
 	struct flight *f = calloc(1, sizeof *f + n + 2);
 	if (!f)

@@ -157,6 +157,101 @@ int dns_answer(struct buf *out, const void *query, const struct dns_query *q, un
 	return buf_error(out);
 }
 
+enum { ZONE_TTL = 5 };
+
+/* One record with its own name's bytes in front; nothing is added when it does not fit. */
+static bool add_zone_record(struct buf *out, const uint8_t *name, size_t name_len, unsigned type, const void *data, size_t len, size_t end)
+{
+	if (out->len + name_len + 10 + len > end)
+		return false;
+	buf_add(out, name, name_len);
+	add16(out, type);
+	add16(out, DNS_CLASS_IN);
+	add16(out, 0);
+	add16(out, ZONE_TTL);
+	add16(out, (unsigned)len);
+	buf_add(out, data, len);
+	return true;
+}
+
+static size_t record_data(const struct dns_record *r, uint8_t data[DNS_NAME_MAX + 8])
+{
+	size_t n;
+	switch (r->type) {
+	case DNS_TYPE_A:
+		for (int i = 0; i < 4; i++)
+			data[i] = (uint8_t)(r->addr >> (24 - 8 * i));
+		return 4;
+	case DNS_TYPE_SRV:
+		data[0] = data[1] = 0;
+		data[2] = (uint8_t)(r->weight >> 8);
+		data[3] = (uint8_t)r->weight;
+		data[4] = (uint8_t)(r->port >> 8);
+		data[5] = (uint8_t)r->port;
+		n = encode_name(data + 6, r->text);
+		return n ? n + 6 : 0;
+	case DNS_TYPE_TXT:
+		n = MIN(strlen(r->text), (size_t)255);
+		data[0] = (uint8_t)n;
+		memcpy(data + 1, r->text, n);
+		return n + 1;
+	default: return encode_name(data, r->text);
+	}
+}
+
+/* ns.dns.ZONE hostmaster.ZONE and five numbers */
+static void add_soa(struct buf *out, const char *zone, size_t end)
+{
+	uint8_t owner[DNS_NAME_MAX + 1], data[2 * DNS_NAME_MAX + 32];
+	char text[DNS_NAME_MAX + 1];
+	static const uint32_t numbers[] = { 1, 7200, 1800, 86400, ZONE_TTL };
+	size_t owner_len = encode_name(owner, zone), n = 0, part;
+	for (int i = 0; i < 2; i++) {
+		if (!owner_len || !fmt_into(text, sizeof text, "%s.%s", i ? "hostmaster" : "ns.dns", zone) || !(part = encode_name(data + n, text)))
+			return;
+		n += part;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		for (int k = 0; k < 4; k++)
+			data[n++] = (uint8_t)(numbers[i] >> (24 - 8 * k));
+	if (add_zone_record(out, owner, owner_len, DNS_TYPE_SOA, data, n, end))
+		out->ptr[9] = 1;
+}
+
+int dns_answer_zone(struct buf *out, const void *query, const struct dns_query *q, unsigned rcode, const struct dns_record *v, size_t n, const char *zone,
+	size_t room)
+{
+	enum { FLAG_AA = 0x0400 };
+	static const uint8_t question[2] = { 0xc0, 0x0c };
+	uint8_t data[DNS_NAME_MAX + 8];
+	unsigned count = 0;
+	bool cut = false;
+	add16(out, q->id);
+	add16(out, 0);
+	add16(out, q->question_end > HEADER);
+	add16(out, 0);
+	add16(out, 0);
+	add16(out, 0);
+	buf_add(out, (const char *)query + HEADER, q->question_end - HEADER);
+	for (size_t i = 0; i < n && !cut; i++) {
+		size_t len = record_data(&v[i], data);
+		if (!len)
+			continue;
+		cut = !add_zone_record(out, question, 2, v[i].type, data, len, room);
+		count += !cut;
+	}
+	if (!n && zone)
+		add_soa(out, zone, room);
+	if (buf_error(out))
+		return buf_error(out);
+	unsigned flags = FLAG_QR | FLAG_AA | (cut ? FLAG_TC : 0) | (q->recursion ? FLAG_RD : 0) | FLAG_RA | (rcode & FLAG_RCODE);
+	out->ptr[2] = (char)(flags >> 8);
+	out->ptr[3] = (char)flags;
+	out->ptr[6] = (char)(count >> 8);
+	out->ptr[7] = (char)count;
+	return 0;
+}
+
 bool dns_reverse_addr(const char *name, uint32_t *ret)
 {
 	struct slice rest = slice_of(name), part;

@@ -67,6 +67,29 @@ static bool answer_own(const struct asker *a, const void *query, const struct dn
 	return true;
 }
 
+#define CLUSTER "cluster"       /* the ear's name; a container's is 64 digits */
+
+static bool answer_zone(const struct asker *a, const void *query, const struct dns_query *q)
+{
+	struct dns_server *s = a->ear->server;
+	if (!a->ear->is_cluster || !s->zone || !q->is_plain || q->class_ != DNS_CLASS_IN)
+		return false;
+	AUTO(free) struct dns_zone_answer *found = malloc(sizeof *found);
+	if (!found || !dns_zone_find(s->zone, q->name, q->type, found))
+		return false;
+	/* the first of several is another one each time */
+	size_t by = found->n > 1 ? s->seams.random(s->seams.arg) % found->n : 0;
+	for (size_t i = 0; i < by; i++) {
+		struct dns_record first = found->v[0];
+		memmove(&found->v[0], &found->v[1], (found->n - 1) * sizeof first);
+		found->v[found->n - 1] = first;
+	}
+	AUTO(buf) struct buf out = BUF_INIT(DNS_MESSAGE_MAX);
+	if (dns_answer_zone(&out, query, q, found->rcode, found->v, found->n, dns_zone_domain(s->zone), a->conn ? DNS_MESSAGE_MAX : q->udp_room) == 0)
+		asker_reply(a, out.ptr, out.len);
+	return true;
+}
+
 static void take_question(const struct asker *a, const void *p, size_t n)
 {
 	struct dns_query q;
@@ -74,7 +97,7 @@ static void take_question(const struct asker *a, const void *p, size_t n)
 		return;
 	if (!q.is_query)
 		return asker_fail(a, p, &q, q.question_end > 12 ? DNS_NOTIMP : DNS_FORMERR);
-	if (!answer_own(a, p, &q))
+	if (!answer_zone(a, p, &q) && !answer_own(a, p, &q))
 		forward(a, p, n, &q);
 }
 
@@ -166,7 +189,7 @@ static void tcp_ready(struct watch *w, unsigned events)
 	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return;
-	struct conn *c = ear->n_conns < EAR_CONNS_MOST ? calloc(1, sizeof *c) : NULL;
+	struct conn *c = ear->n_conns < (ear->is_cluster ? CLUSTER_CONNS_MOST : EAR_CONNS_MOST) ? calloc(1, sizeof *c) : NULL;
 	if (!c) {
 		close(fd);
 		return;
@@ -220,6 +243,7 @@ void dns_server_free(struct dns_server *s)
 		ear_free(x->value);
 	map_release(&s->ears);
 	dns_names_release(&s->names);
+	dns_zone_free(s->zone);
 	free(s);
 }
 
@@ -229,6 +253,7 @@ static int ear_new(struct dns_server *s, const char *container, int udp, int tcp
 	if (!ear)
 		return -ENOMEM;
 	ear->server = s;
+	ear->is_cluster = !strcmp(container, CLUSTER);
 	list_init(&ear->conns);
 	list_init(&ear->flights);
 	fmt_into(ear->container, sizeof ear->container, "%s", container);
@@ -265,6 +290,22 @@ int dns_server_set(struct dns_server *s, const struct dns_request *q, int udp, i
 	return r < 0 ? err_sys(e, r, "listen for container %.12s", q->container) : 0;
 }
 
+int dns_server_cluster(struct dns_server *s, const char *domain, int udp, int tcp, struct err *e)
+{
+	const struct dns_request box = { .container = CLUSTER };
+	if (domain && (!s->zone || strcmp(dns_zone_domain(s->zone), domain))) {
+		struct dns_zone *z;
+		int r = dns_zone_new(domain, &z);
+		if (r < 0)
+			return err_sys(e, -r, "keep names of the domain %s", domain);
+		dns_zone_free(s->zone);
+		s->zone = z;
+	}
+	return dns_server_set(s, &box, udp, tcp, e);
+}
+
+struct dns_zone *dns_server_zone(struct dns_server *s) { return s->zone; }
+
 void dns_server_remove(struct dns_server *s, const char *container)
 {
 	struct ear *ear = map_dels(&s->ears, container);
@@ -275,6 +316,9 @@ void dns_server_remove(struct dns_server *s, const char *container)
 
 const char *dns_server_next(struct dns_server *s, size_t *pos)
 {
-	struct map_entry *x = map_next(&s->ears, pos);
+	struct map_entry *x;
+	/* the cluster is no container: whoever asks would take it for one that is no longer wanted */
+	while ((x = map_next(&s->ears, pos)) && ((struct ear *)x->value)->is_cluster)
+		;
 	return x ? x->key : NULL;
 }

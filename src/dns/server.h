@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "dns/names.h"
+#include "dns/zone.h"
 #include "io/loop.h"
 
 struct dns_server;
@@ -22,6 +23,11 @@ int dns_server_set(struct dns_server *s, const struct dns_request *r, int udp, i
 void dns_server_remove(struct dns_server *s, const char *container);
 /* Containers whose sockets are held; *pos starts at 0, NULL at the end. */
 const char *dns_server_next(struct dns_server *s, size_t *pos);
+
+/* An ear for a whole cluster: its zone, then everything else forwarded. Descriptors -1: those that are held go on. domain NULL: the one it has. */
+int dns_server_cluster(struct dns_server *s, const char *domain, int udp, int tcp, struct err *e);
+/* Its zone, NULL without one. */
+struct dns_zone *dns_server_zone(struct dns_server *s);
 
 /* Upstream servers out of resolv.conf text: at most `room`; the port is 53. Pure. */
 struct dns_upstream { char addr[64]; };

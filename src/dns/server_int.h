@@ -6,7 +6,7 @@
 #include "dns/message.h"
 #include "dns/server.h"
 
-enum { FLIGHTS_MOST = 1024, EAR_FLIGHTS_MOST = 256, EAR_CONNS_MOST = 16, UPSTREAMS_MOST = 3, UPSTREAM_WAIT_MS = 2000, CONN_IDLE_S = 10 };
+enum { FLIGHTS_MOST = 1024, EAR_FLIGHTS_MOST = 256, CLUSTER_FLIGHTS_MOST = 768, EAR_CONNS_MOST = 16, CLUSTER_CONNS_MOST = 256, UPSTREAMS_MOST = 3, UPSTREAM_WAIT_MS = 2000, CONN_IDLE_S = 10 };
 
 struct ear {
 	struct dns_server *server;
@@ -14,6 +14,7 @@ struct ear {
 	struct watch udp, tcp;
 	struct list conns, flights;
 	unsigned n_conns, n_flights;
+	bool is_cluster;
 };
 /* A TCP connection of a container: one question at a time. */
 struct conn {
@@ -30,6 +31,7 @@ struct dns_server {
 	struct dns_seams seams;
 	struct dns_names names;
 	struct map ears;
+	struct dns_zone *zone;          /* of the cluster's ear */
 	unsigned n_flights;
 };
 /* Who asked. */

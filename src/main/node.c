@@ -26,7 +26,7 @@
 
 struct options {
 	const char *kubeconfig, *name, *runtime, *root, *run, *config, *listen, *dns, *domain, *ip, *labels, *logs, *cgroup_root, *cert, *key, *client_ca,
-		*log_level, *proxy_kubeconfig, *proxy_table;
+		*log_level, *proxy_kubeconfig, *proxy_table, *dns_link;
 };
 
 #define OPT(f) offsetof(struct options, f)
@@ -53,6 +53,7 @@ static const struct flag {
 	{ "client-ca-file", OPT(client_ca), "whose client certificates are let in (the kubeconfig's authority)" },
 	{ "proxy-kubeconfig", OPT(proxy_kubeconfig), "how the service proxy reaches the API server; none: no service proxy (the kubelet's)" },
 	{ "nft-table", OPT(proxy_table), "nftables table of services, family inet (coracle_node)" },
+	{ "dns-link", OPT(dns_link), "device that carries the name server's address (coracle-dns)" },
 	{ "log-level", OPT(log_level), "debug, info, warn, error" },
 };
 
@@ -211,7 +212,8 @@ static int run(struct role *x, struct err *e)
 	loop_signal(x->loop, SIGTERM, on_signal, x);
 	loop_signal(x->loop, SIGINT, on_signal, x);
 	r = node_run_new(x->loop, &c, &x->node, e);
-	const struct node_services_options so = { .kubeconfig = o->proxy_kubeconfig ? o->proxy_kubeconfig : o->kubeconfig, .node_name = o->name, .table = o->proxy_table };
+	const struct node_services_options so = { .kubeconfig = o->proxy_kubeconfig ? o->proxy_kubeconfig : o->kubeconfig, .node_name = o->name, .table = o->proxy_table,
+		.run = o->run, .dns = o->dns, .domain = o->domain, .dns_link = o->dns_link };
 	if (r >= 0 && strcmp(so.kubeconfig, "none"))
 		r = node_services_start(x->loop, &so, &x->services, e);
 	if (r < 0)
