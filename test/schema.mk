@@ -49,3 +49,7 @@ $(B)/schema-oracle/.done: $(wildcard test/schema/oracle/*.go) test/schema/oracle
 	@mkdir -p $(@D)
 	@if ! command -v go >/dev/null; then echo "schema-oracle: no Go here, the comparison with Kubernetes is skipped"; exit 0; fi; \
 	cd test/schema/oracle && go run . $(CURDIR)/$(@D) && touch $(CURDIR)/$@
+
+.PHONY: help-share
+help-share:     ## for how many fields of each Kubernetes kind kubectl explain has a sentence
+	@test/schema/help-share
