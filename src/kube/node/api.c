@@ -19,6 +19,7 @@ struct client_api {
 	struct kclient *c;
 	struct informer *services;
 	struct kevents *events;
+	struct objects *objects;
 	const struct kube_resource *pods, *accounts;
 	struct map tokens;            /* "uid/ns/account/audience/seconds" → struct token */
 };
@@ -30,7 +31,11 @@ static struct client_api *of(struct node_api *api)
 
 static int get_wait(struct node_api *api, const struct kube_resource *r, const char *ns, const char *name, struct arena *a, void *ret, struct err *e)
 {
-	return kclient_get_wait(of(api)->c, r, ns, name, a, ret, e);
+	struct client_api *x = of(api);
+
+	if (ns && (!strcmp(r->plural, "configmaps") || !strcmp(r->plural, "secrets")))
+		return objects_get_wait(x->objects, r, ns, name, a, ret, e);
+	return kclient_get_wait(x->c, r, ns, name, a, ret, e);
 }
 
 static int patch_status_wait(struct node_api *api, const struct kube_pod *pod, struct slice body, struct err *e)
@@ -150,12 +155,19 @@ int node_api_new(struct kclient *c, const char *node_name, struct node_api **ret
 	int r = informer_new(c, kube_resource_find("", "v1", "services"), NULL, NULL, NULL, &x->services, e);
 	if (r >= 0)
 		r = kevents_new(c, "kubelet", node_name, &x->events);
+	if (r >= 0)
+		r = objects_new(c, &x->objects);
 	if (r < 0) {
 		node_api_free(&x->api);
 		return r;
 	}
 	*ret = &x->api;
 	return 0;
+}
+
+void node_api_on_change(struct node_api *api, void (*changed)(void *arg, const char *plural, const char *ns, const char *name), void *arg)
+{
+	objects_on_change(of(api)->objects, changed, arg);
 }
 
 int node_api_synced_wait(struct node_api *api, int64_t timeout_ns)
@@ -174,6 +186,7 @@ void node_api_free(struct node_api *api)
 	while ((m = map_next(&x->tokens, &pos)))
 		token_free(m->value);
 	map_release(&x->tokens);
+	objects_free(x->objects);
 	if (x->services)
 		informer_free(x->services);
 	if (x->events)

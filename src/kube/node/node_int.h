@@ -163,6 +163,8 @@ const char *annotation(const struct schema_pair *v, uint32_t n, const char *key)
 bool is_true(const bool *p);
 struct kube_pod_status;
 const struct kube_container_status *pod_old_status(const struct kube_pod *pod, const struct pod_container *c);
+/* Does it use this config map or secret (by plural), in volumes or environment? */
+bool pod_refers(const struct kube_pod *pod, const char *plural, const char *name);
 /* Port by number or by name of the container's ports; 0 when there is none. */
 unsigned container_port(const struct kube_container *c, const struct schema_int_or_string *port);
 
@@ -296,6 +298,8 @@ void workers_deleted(struct node *n, struct kobject *pod);
 /* Something happened to a container of this pod (uid); NULL: to all. */
 void workers_stale(struct node *n, const char *uid);
 void worker_wake(struct pod_worker *w);
+/* A config map or secret has changed: who uses it looks again now. */
+void workers_refresh(struct node *n, const char *plural, const char *ns, const char *name);
 struct pod_worker *worker_find(struct node *n, const char *ns, const char *name);
 struct pod_worker *worker_find_uid(struct node *n, const char *uid);
 /* Fresh view for other files (server): containers with what is observed. In a. */

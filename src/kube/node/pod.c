@@ -137,3 +137,56 @@ int pod_containers(const struct kube_pod *pod, const struct pod_observed *o, str
 	*n = k;
 	return 0;
 }
+
+/* --- references ---------------------------------------------------------------------------------------------- */
+
+static bool is(const char *a, const char *b)
+{
+	return a && !strcmp(a, b);
+}
+
+static bool container_refers(const struct kube_container *c, bool secret, const char *name)
+{
+	for (uint32_t i = 0; i < c->n_env_from; i++) {
+		const struct kube_env_from_source *f = &c->env_from[i];
+		if (secret ? f->secret_ref && is(f->secret_ref->name, name) : f->config_map_ref && is(f->config_map_ref->name, name))
+			return true;
+	}
+	for (uint32_t i = 0; i < c->n_env; i++) {
+		const struct kube_env_var_source *v = c->env[i].value_from;
+		if (v && (secret ? v->secret_key_ref && is(v->secret_key_ref->name, name) : v->config_map_key_ref && is(v->config_map_key_ref->name, name)))
+			return true;
+	}
+	return false;
+}
+
+static bool volume_refers(const struct kube_volume *v, bool secret, const char *name)
+{
+	if (secret ? v->secret && is(v->secret->secret_name, name) : v->config_map && is(v->config_map->name, name))
+		return true;
+	for (uint32_t i = 0; v->projected && i < v->projected->n_sources; i++) {
+		const struct kube_volume_projection *p = &v->projected->sources[i];
+		if (secret ? p->secret && is(p->secret->name, name) : p->config_map && is(p->config_map->name, name))
+			return true;
+	}
+	return false;
+}
+
+bool pod_refers(const struct kube_pod *pod, const char *plural, const char *name)
+{
+	bool secret = is(plural, "secrets");
+
+	for (uint32_t i = 0; i < pod->spec.n_volumes; i++)
+		if (volume_refers(&pod->spec.volumes[i], secret, name))
+			return true;
+	for (uint32_t i = 0; i < pod->spec.n_init_containers; i++)
+		if (container_refers(&pod->spec.init_containers[i], secret, name))
+			return true;
+	for (uint32_t i = 0; i < pod->spec.n_containers; i++)
+		if (container_refers(&pod->spec.containers[i], secret, name))
+			return true;
+	for (uint32_t i = 0; secret && i < pod->spec.n_image_pull_secrets; i++)
+		if (is(pod->spec.image_pull_secrets[i].name, name))
+			return true;
+	return false;
+}

@@ -45,6 +45,11 @@ static void on_pod(struct informer_handler *h, struct kobject *old, struct kobje
 		log_warn("pod cannot be taken", "pod=%s", now->key);
 }
 
+static void on_object(void *arg, const char *plural, const char *ns, const char *name)
+{
+	workers_refresh(arg, plural, ns, name);
+}
+
 static void fiber_main(void *arg)
 {
 	struct running *x = arg;
@@ -212,6 +217,8 @@ int node_run_new(struct loop *l, const struct node_config *c, struct node_run **
 	if (rc >= 0)
 		rc = clients(r, &s, &rt, &api, e);
 	node_init(&r->node, l, &s, rt, api);
+	if (rc >= 0)
+		node_api_on_change(api, on_object, &r->node);
 	r->reg = (struct register_config){ .node = &r->node, .client = r->client, .own = r->own, .labels = c->labels, .port = c->listen_port };
 	if (rc >= 0 && c->listen_port)
 		rc = node_server_new(&r->node, r->client, c, &r->server, e);

@@ -477,8 +477,12 @@ int status_make(const struct pod_view *v, struct arena *a, struct kube_pod_statu
 	if (r < 0)
 		return r;
 	ret->phase = phase_of(v, &n);
-	ret->reason = v->has_failed ? v->failed_reason : old->reason;
-	ret->message = v->has_failed ? v->failed_message : old->message;
+	bool was_over = is(old->phase, "Failed") || is(old->phase, "Succeeded");
+	if ((is(ret->phase, "Failed") || is(ret->phase, "Succeeded")) && !v->is_terminated && !was_over)
+		ret->phase = old->phase && *old->phase ? old->phase : "Pending";      /* not before all of it has ended, sidecars too */
+	bool tells = v->has_failed && is(ret->phase, "Failed");
+	ret->reason = tells ? v->failed_reason : old->reason;
+	ret->message = tells ? v->failed_message : old->message;
 	ret->start_time = old->start_time && *old->start_time ? old->start_time : time_text(a, v->now_ns);
 	r = ips_make(v, a, ret);
 	return r < 0 ? r : conditions_make(v, s, ret->phase, a, ret);

@@ -589,3 +589,28 @@ void workers_stale(struct node *n, const char *uid)
 		worker_wake(w);
 	}
 }
+
+static void refresh(struct pod_worker *w)
+{
+	struct container_memory *m;
+
+	if (w->refresh_ns)
+		w->refresh_ns = 1;
+	w->setup_retry_ns = 0;
+	list_each(m, &w->memories, node)
+		if (m->waiting_reason && !strcmp(m->waiting_reason, "CreateContainerConfigError"))
+			m->retry_ns = 0;
+	worker_wake(w);
+}
+
+void workers_refresh(struct node *n, const char *plural, const char *ns, const char *name)
+{
+	struct pod_worker *w;
+
+	list_each(w, &n->workers, node) {
+		const struct kube_pod *pod = worker_pod(w);
+		if (w->state != WORKER_SYNC || strcmp(pod->metadata.namespace, ns) || !pod_refers(pod, plural, name))
+			continue;
+		refresh(w);
+	}
+}
