@@ -17,6 +17,7 @@ static const struct row {
 	{ "replicationcontroller", replicationcontroller_start },
 	{ "deployment", deployment_start },
 	{ "daemonset", daemonset_start },
+	{ "job", job_start_controller },
 	{ "endpoint", endpoints_start },
 	{ "endpointslice", endpointslice_start },
 	{ "namespace", namespace_start },
