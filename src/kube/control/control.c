@@ -18,6 +18,7 @@ static const struct row {
 	{ "deployment", deployment_start },
 	{ "daemonset", daemonset_start },
 	{ "job", job_start_controller },
+	{ "cronjob", cronjob_start },
 	{ "endpoint", endpoints_start },
 	{ "endpointslice", endpointslice_start },
 	{ "namespace", namespace_start },
