@@ -8,6 +8,12 @@ $(VENV)/.done: test/requirements.txt
 	@$(VENV)/bin/pip install -q -r $<
 	@touch $@
 
+# cri-tools' client, for test/cri (needs Go and its proxy)
+.PHONY: crictl
+crictl: $(B)/crictl
+$(B)/crictl:
+	GOBIN=$(abspath $(B)) go install sigs.k8s.io/cri-tools/cmd/crictl@v1.34.0
+
 # Debian's docker, containerd, runc and crun, unpacked, never installed.
 peers: $(B)/peers/.done
 $(B)/peers/.done: test/peers

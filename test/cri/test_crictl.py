@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -94,7 +93,8 @@ def test_attach(cri, eng):
 
 def test_port_forward(cri, eng):
     p = cri.pod()
-    cri.container(p, command=["sh", "-c", "while true; do echo inside | nc -l -p 8080 -s 127.0.0.1; done"])
+    c = cri.container(p, command=["sh", "-c", "mkdir /w; echo inside > /w/index.html; httpd -f -p 127.0.0.1:8080 -h /w"])
+    wait_until(lambda: "127.0.0.1:8080" in cri.out(c, "netstat -tln"))
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
@@ -104,12 +104,12 @@ def test_port_forward(cri, eng):
             try:
                 with socket.create_connection(("127.0.0.1", port), 2) as s:
                     s.settimeout(2)
-                    return s.recv(100) == b"inside\n"
+                    s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                    return b"inside\n" in b"".join(iter(lambda: s.recv(1000), b""))
             except OSError:
                 return False
         wait_until(get)
-        time.sleep(0.2)
-        wait_until(get)
+        assert all(get() for _ in range(10))
     finally:
         f.send_signal(signal.SIGINT)
         f.wait(10)
