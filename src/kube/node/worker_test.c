@@ -157,8 +157,8 @@ TEST(less_patience_is_passed_on_to_the_runtime)
 	kobject_unref(node_fake_pod(&f, "{" DELETING(60) ",\"spec\":{\"containers\":[" C("a") "]}}"));
 	node_fake_run(&f, NS_PER_S);
 	kobject_unref(node_fake_pod(&f, "{" DELETING(3) ",\"spec\":{\"containers\":[" C("a") "]}}"));
-	node_fake_run(&f, 5 * NS_PER_S);
-	CHECK_STR(f.said.ptr, "run-sandbox; create a; start a; stop a:60; stop a:3; stop-sandbox");
+	node_fake_run(&f, 8 * NS_PER_S);
+	CHECK_STR(f.said.ptr, "run-sandbox; create a; start a; stop a:60; stop a:3; stop-sandbox; remove a; remove-sandbox");
 	node_fake_release(&f);
 }
 
