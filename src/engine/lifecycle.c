@@ -665,12 +665,15 @@ int engine_stop_all_wait(struct engine *eng, int64_t timeout_s)
 		if (container_is_alive(c))
 			shim_kill_wait(c, sig, false, NULL);
 	}
+	int64_t end = loop_monotonic_ns(eng->loop) + timeout_s * NS_PER_S;
 	for (size_t i = 0; i < v.n; i++) {
 		struct container *c = v.v[i];
 		struct err e = { 0 };
+		/* one time for all: those that do not listen are killed together when it is over */
+		int64_t left_s = MAX(end - loop_monotonic_ns(eng->loop), (int64_t)0) / NS_PER_S;
 		/* not "manually stopped": policies bring it back with the next engine */
 		bool manually = c->manually_stopped;
-		if (container_is_running(c) && stop_found_wait(c, NULL, timeout_s, true, &e) < 0)
+		if (container_is_running(c) && stop_found_wait(c, NULL, left_s, true, &e) < 0)
 			log_warn("container did not stop", "container=%s error=%s", c->id, e.text);
 		c->manually_stopped = manually;
 		record_save_state_wait(c, NULL);
