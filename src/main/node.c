@@ -21,12 +21,14 @@
 #include "kube/auth/ca.h"
 #include "kube/node/node.h"
 #include "main/folders.h"
+#include "main/node_cleanup.h"
 #include "main/node_services.h"
 #include "schema/tree.h"
 
 struct options {
 	const char *kubeconfig, *name, *runtime, *root, *run, *config, *listen, *dns, *domain, *ip, *labels, *logs, *cgroup_root, *cert, *key, *client_ca,
 		*log_level, *proxy_kubeconfig, *proxy_table, *dns_link;
+	bool cleanup;
 };
 
 #define OPT(f) offsetof(struct options, f)
@@ -62,21 +64,27 @@ static int usage(FILE *f, int code)
 	fprintf(f, "usage: coracle node [flags]\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		fprintf(f, "  --%-28s %s\n", flags[i].name, flags[i].help);
+	fprintf(f, "  --%-28s %s\n", "cleanup", "only remove what a node that has ended left in the kernel: mounts of volumes, rules, devices");
 	return code;
 }
 
 static int read_flags(int argc, char **argv, struct options *o)
 {
-	struct option rows[ARRAY_LEN(flags) + 2] = { 0 };
+	struct option rows[ARRAY_LEN(flags) + 3] = { 0 };
 	int c, index;
 
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		rows[i] = (struct option){ flags[i].name, required_argument, NULL, 1 };
 	rows[ARRAY_LEN(flags)] = (struct option){ "help", no_argument, NULL, 'h' };
+	rows[ARRAY_LEN(flags) + 1] = (struct option){ "cleanup", no_argument, NULL, 'c' };
 	optind = 1;
 	while ((c = getopt_long(argc, argv, "", rows, &index)) >= 0) {
 		if (c == 'h')
 			return usage(stdout, 1);
+		if (c == 'c') {
+			o->cleanup = true;
+			continue;
+		}
 		if (c != 1)
 			return -EINVAL;
 		*(const char **)((char *)o + flags[index].at) = optarg;
@@ -238,7 +246,7 @@ int node_main(int argc, char **argv)
 			LOG_INFO_, "node");
 	if (!x.o.kubeconfig)
 		x.o.kubeconfig = arena_fmt(&x.a, "%s/kubeconfig", x.o.config);
-	r = run(&x, &e);
+	r = x.o.cleanup ? node_cleanup(arena_fmt(&x.a, "%s/node/pods", x.o.root), x.o.cgroup_root ? x.o.cgroup_root : "/kubepods", x.o.proxy_table, x.o.dns_link, &e) : run(&x, &e);
 	if (r < 0)
 		log_error("node cannot run", "error=%s", e.code ? e.text : err_name(-r));
 	kube_ca_free(x.ca);

@@ -243,6 +243,26 @@ static void stop_role(struct supervisor *s, enum sup_role i)
 	}
 }
 
+/* What the node leaves in the kernel goes once no container needs it. */
+static void clean_up_node(struct supervisor *s)
+{
+	char program[512];
+	const char *argv[96];
+	struct err e;
+	if (!sup_role_wanted(&s->o, SUP_NODE) || sup_sibling("coracled", program, sizeof program, &e) < 0)
+		return;
+	int n = role_arguments(s, SUP_NODE, program, argv, (int)ARRAY_LEN(argv) - 1);
+	argv[n++] = "--cleanup";
+	argv[n] = NULL;
+	pid_t pid = fork();
+	if (pid == 0) {
+		execv(program, (char **)argv);
+		_exit(127);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
 static int next_start_ms(struct supervisor *s)
 {
 	int64_t now = clock_monotonic_ns(), least = -1;
@@ -345,9 +365,10 @@ int supervise_main(int argc, char **argv)
 		turn(&s, next_start_ms(&s));
 	for (int i = SUP_ROLES; i-- > 0;)
 		stop_role(&s, i);
+	clean_up_node(&s);
 	char path[512];
 	static const char *const files[] = { "docker.sock", "cri.sock", "dns.sock", "dns.lock", "roles", "supervisor.pid" };
-	static const char *const folders[] = { "net", "netns", "runtime", "shim", "shm", "" };
+	static const char *const folders[] = { "net", "netns", "pods", "runtime", "shim", "shm", "" };
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		fmt_into(path, sizeof path, "%s/%s", s.o.run, files[i]);
 		unlink(path);
