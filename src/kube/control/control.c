@@ -19,6 +19,7 @@ static const struct row {
 	{ "daemonset", daemonset_start },
 	{ "job", job_start_controller },
 	{ "cronjob", cronjob_start },
+	{ "statefulset", statefulset_start },
 	{ "endpoint", endpoints_start },
 	{ "endpointslice", endpointslice_start },
 	{ "namespace", namespace_start },
