@@ -141,3 +141,13 @@ TEST(the_document_of_version_2_can_be_read_as_protobuf)
 	}
 	CHECK(found);
 }
+
+TEST(every_field_of_every_served_kind_is_explained)
+{
+	for (unsigned i = 0; i < n_kube_resources; i++) {
+		unsigned with, without;
+		struct buf missing = BUF_INIT(1 << 20);
+		schema_help_share(kube_resources[i].type, &with, &without, &missing);
+		CHECK_STR(missing.ptr, "");
+	}
+}
