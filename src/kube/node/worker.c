@@ -43,7 +43,10 @@ static int64_t now_ns(const struct pod_worker *w)
 
 static void move(struct pod_worker *w, enum worker_state to)
 {
+	static const char *const names[] = { "sync", "terminating", "terminated", "gone" };
+
 	must(legal[w->state][to]);
+	log_debug("pod moves on", "pod=%s from=%s to=%s", w->key, names[w->state], names[to]);
 	w->state = to;
 	w->is_dirty = true;
 }
