@@ -110,6 +110,8 @@ struct kube_api {
 	struct api_metrics *metrics;
 	struct api_openapi *openapi;
 	struct api_crds *crds;
+	struct api_quotas *quotas;
+	struct fiber *keeper;             /* bootstrap.c: what every cluster has, again and again */
 	struct tls_config *kubelet_tls, *backend_tls;     /* to kubelets, with our certificate; to https backends of proxies, without */
 };
 struct api_resource *api_resource_ref(struct api_resource *r);
@@ -327,6 +329,8 @@ int api_own_req(struct kube_api *a, struct arena *arena, const char *group, cons
 int api_own_error(const struct api_req *q, int r, struct err *e);
 int api_ensure_wait(struct kube_api *a, const char *group, const char *version, const char *plural, const char *ns, void *obj, struct err *e);
 int api_bootstrap_wait(struct kube_api *a, struct err *e);
+/* A fiber that makes it again when somebody deletes it. */
+int api_keeper_start(struct kube_api *a, struct err *e);
 /* pipeline.c */
 int api_handle_wait(struct http_request *r, struct err *e);
 int api_authorize(struct api_req *q, const struct kube_attributes *at);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "kube/api/address.h"
 
@@ -176,4 +177,27 @@ int api_bootstrap_wait(struct kube_api *a, struct err *e)
 	if (r == 0)
 		r = priority_classes_wait(a, e);
 	return r < 0 ? r : service_wait(a, e);
+}
+
+static void keep(void *arg)
+{
+	struct kube_api *a = arg;
+	a->keeper = fiber_self();
+	while (sleep_wait(10 * NS_PER_S) == 0) {
+		struct err e = { 0 };
+		int r = namespaces_wait(a, &e);
+		if (r == 0)
+			r = priority_classes_wait(a, &e);
+		if (r == 0)
+			r = service_wait(a, &e);
+		if (r < 0 && !a->stopping)
+			log_warn("what every cluster has could not be made again", "error=%s", e.text);
+	}
+	a->keeper = NULL;
+}
+
+int api_keeper_start(struct kube_api *a, struct err *e)
+{
+	int r = fiber_start(a->loop, "keeper", keep, a);
+	return r < 0 ? err_sys(e, r, "keeping what every cluster has") : 0;
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/rand.h"
 #include "kube/api/address.h"
+#include "kube/api/quota.h"
 
 
 static void new_uid(char dst[40])
@@ -142,6 +143,9 @@ int api_insert_wait(struct api_req *q, struct api_object *o, struct api_version 
 	if (x == 0)
 		x = api_track(q, NULL, o, q->is_apply ? "Apply" : "Update");
 	if (x == 0)
+		x = api_quota_wait(q, o);
+	bool held = x == 1;
+	if (x >= 0)
 		x = store_it_wait(q, o, ret);
 	for (int tries = 0; x == -EEXIST && generated && tries < 7; tries++) {
 		m->name = generated_name(q, m->generate_name);
@@ -152,6 +156,8 @@ int api_insert_wait(struct api_req *q, struct api_object *o, struct api_version 
 		if (generated && q->refusal)
 			q->refusal->message = arena_fmt(q->arena, "%s, the server was not able to generate a unique name for the object", q->refusal->message);
 	}
+	if (held)
+		api_quota_done_wait(q, x == 0 ? ret->revision : 0);
 	if (x < 0)
 		api_unallocate_wait(q, NULL, o);
 	else

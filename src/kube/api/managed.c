@@ -25,6 +25,9 @@ int api_track(struct api_req *q, const struct api_object *old, struct api_object
 	int x = old ? api_object_to_tree(old, q->arena, &was, &e) : 0;
 	if (x == 0)
 		x = api_object_to_tree(o, q->arena, &now, &e);
+	/* what the server puts into the status of a new object is nobody's */
+	if (x == 0 && !old && o->res->has_status)
+		tree_remove(&now, SLICE("status"));
 	if (x == 0)
 		x = apply_track(&w, old ? &was : NULL, &now, q->arena, &ret, &e);
 	if (x < 0)

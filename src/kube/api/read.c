@@ -54,8 +54,46 @@ int api_current_wait(struct api_req *q, const struct api_resource *r, const char
 	return 0;
 }
 
+/* componentstatuses are not stored: the parts are in this process, and answer. */
+static int reply_component(struct api_req *q)
+{
+	static const char *const names[] = { "controller-manager", "scheduler", "etcd-0" };
+	struct kube_component_condition ok = { "Healthy", "True", "ok", NULL };
+	struct kube_component_status v[ARRAY_LEN(names)];
+	struct api_item items[ARRAY_LEN(names)];
+	struct err e = { 0 };
+	size_t n = 0;
+	AUTO(buf) struct buf json = BUF_INIT(64 * 1024);
+	api_warn(q, "v1 ComponentStatus is deprecated in v1.19+");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		AUTO(buf) struct buf b = BUF_INIT(4096);
+		if (*q->at.name && strcmp(q->at.name, names[i]))
+			continue;
+		v[n] = (struct kube_component_status){ "ComponentStatus", "v1", .metadata.name = names[i], .conditions = &ok, .n_conditions = 1 };
+		schema_to_json(T_kube_component_status, &v[n], 0, &b);
+		items[n] = (struct api_item){ slice_n(arena_dup(q->arena, buf_slice(&b)), b.len) };
+		n++;
+	}
+	if (!n)
+		return api_not_found(q, q->res, q->at.name);
+	if (q->media.shape == API_TABLE) {
+		struct kube_list_meta meta = { 0 };
+		if (api_table(q, items, n, &meta, true, &json, &e) < 0)
+			return api_from_err(q, &e);
+		return api_reply_bytes(q, 200, "application/json", buf_slice(&json));
+	}
+	q->media.shape = API_WHOLE;
+	struct kube_component_status_list l = { "ComponentStatusList", "v1", .items = v, .n_items = (uint32_t)n };
+	return *q->at.name ? api_reply_struct(q, 200, T_kube_component_status, v) : api_reply_struct(q, 200, T_kube_component_status_list, &l);
+}
+
+static bool is_component(const struct api_req *q) { return !q->res->custom && !strcmp(q->res->text, "componentstatuses"); }
+
 int api_get_wait(struct api_req *q)
 {
+	if (is_component(q))
+		return reply_component(q);
+
 	const char *rv = query(q, "resourceVersion");
 	int64_t revision = 0;
 	int x = *rv ? api_parse_rv(q, rv, &revision) : 0;
@@ -314,6 +352,8 @@ static int reply_page_wait(struct api_req *q, struct page *p)
 int api_list_wait(struct api_req *q)
 {
 	struct page p = { 0 };
+	if (is_component(q))
+		return reply_component(q);
 	int x = api_selector_parse(q, query(q, "labelSelector"), query(q, "fieldSelector"), &p.sel);
 	if (x == 0)
 		x = read_page(q, &p);

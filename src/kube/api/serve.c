@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "kube/api/crds.h"
 #include "kube/api/custom.h"
+#include "kube/api/quota.h"
 
 static const struct http_route routes[] = {
 	{ "GET", "/", api_handle_wait, NULL }, { "GET", "/{path:*}", api_handle_wait, NULL },
@@ -167,6 +168,10 @@ int kube_api_start_wait(struct kube_api *a, struct err *e)
 	if (r == 0)
 		r = api_crds_start_wait(a, e);
 	if (r == 0)
+		r = api_quotas_start(a, e);
+	if (r == 0)
+		r = api_keeper_start(a, e);
+	if (r == 0)
 		a->started = true;
 	return r;
 }
@@ -175,6 +180,9 @@ void kube_api_stop(struct kube_api *a)
 {
 	a->stopping = true;
 	api_crds_stop(a);
+	api_quotas_stop(a);
+	if (a->keeper)
+		fiber_cancel(a->keeper);
 	for (struct front *f = a->fronts; f; f = f->next) {
 		http_server_free(f->server);
 		f->server = NULL;
@@ -184,7 +192,7 @@ void kube_api_stop(struct kube_api *a)
 		waitq_wake_all(&((struct api_cache *)m->value)->changed);
 }
 
-bool kube_api_is_idle(const struct kube_api *a) { return a->n_requests == 0 && api_crds_is_idle(a); }
+bool kube_api_is_idle(const struct kube_api *a) { return a->n_requests == 0 && api_crds_is_idle(a) && api_quotas_is_idle(a) && !a->keeper; }
 
 void kube_api_free(struct kube_api *a)
 {
@@ -193,6 +201,7 @@ void kube_api_free(struct kube_api *a)
 	if (!a->stopping)
 		kube_api_stop(a);
 	api_crds_free(a);
+	api_quotas_free(a);
 	api_caches_stop(a);
 	api_openapi_free(a->openapi);
 	tls_config_free(a->kubelet_tls);
