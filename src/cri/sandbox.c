@@ -240,9 +240,14 @@ static int network_open_wait(struct cri *x, struct sandbox *s, struct err *e)
 	const struct cri_pod_sandbox_config *c = s->rec.config;
 	const char *path, *network;
 	uint32_t n_sysctls = 0, all = c->linux ? c->linux->n_sysctls : 0;
-	struct schema_pair *sysctls = arena_array(&s->arena, all, sizeof *sysctls);
+	struct schema_pair *sysctls = arena_array(&s->arena, all + 2, sizeof *sysctls);
 	if (!sysctls)
 		return err_nomem(e);
+	/* to a neighbour too a pod goes through the gateway, where services are: whatever a redirect says */
+	if (!s->rec.host_network) {
+		sysctls[n_sysctls++] = (struct schema_pair){ "net.ipv4.conf.all.accept_redirects", "0" };
+		sysctls[n_sysctls++] = (struct schema_pair){ "net.ipv4.conf.default.accept_redirects", "0" };
+	}
 	for (uint32_t i = 0; i < all; i++)
 		if (!strncmp(c->linux->sysctls[i].key, "net.", 4))
 			sysctls[n_sysctls++] = c->linux->sysctls[i];

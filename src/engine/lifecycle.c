@@ -337,6 +337,10 @@ static int stop_found_wait(struct container *c, const char *signal, int64_t time
 
 int lifecycle_stop_found_wait(struct container *c, const char *signal, int64_t timeout_s, struct err *e)
 {
+	/* one that is being started runs in a moment */
+	int r = settle_wait(c);
+	if (r < 0)
+		return r;
 	if (!container_is_running(c))
 		return err_set(e, EALREADY, "container is already stopped");
 	return stop_found_wait(c, signal, timeout_s, false, e);

@@ -324,7 +324,7 @@ static int attach_locked_wait(struct net *n, struct sandbox *s, struct network *
 		bool leads = sandbox_gateway(s) == p;
 		struct attach_job j = { .k = n->kernel, .plan = { .netns = s->path, .veth = p->veth, .ifname = p->pub.ifname, .bridge_index = w->bridge_index,
 			.mtu = w->pub.mtu, .addr = p->addr, .len = w->subnet.len, .gateway = w->pub.internal ? 0 : w->gateway,
-			.default_route = leads, .isolated = !w->icc } };
+			.default_route = leads, .isolated = !w->icc, .routed = w->pub.owner[0] != 0 } };
 		memcpy(j.plan.mac, p->mac, 6);
 		r = net_job_wait(attach_job, &j);
 		if (r < 0)

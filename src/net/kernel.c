@@ -272,8 +272,10 @@ static int inner_side(struct net_plan *p, struct err *e)
 		return err_sys(e, r, "find %s in %s", p->ifname, p->netns);
 	AUTO(netlink_batch) struct netlink_batch b;
 	netlink_batch_init(&b, &nl);
-	addr_add(&b, l.index, p->addr, p->len);
+	addr_add(&b, l.index, p->addr, p->routed ? 32 : p->len);
 	link_up(&b, l.index, true);
+	if (p->routed && p->gateway)
+		route_add(&b, p->gateway, 32, 0, l.index, true);
 	if (p->default_route && p->gateway)
 		route_add(&b, 0, 0, p->gateway, l.index, true);
 	p->index = l.index;

@@ -21,6 +21,7 @@ struct net_plan {
 	uint8_t len;
 	bool default_route;             /* replaces one that is there */
 	bool isolated;
+	bool routed;                    /* every packet goes through the gateway, also to neighbours: the address stands alone (/32) */
 	uint32_t index;                 /* out: of the interface inside */
 };
 struct net_kernel {

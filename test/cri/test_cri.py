@@ -157,6 +157,8 @@ def test_network(cri, eng):
     assert cri.out(cb, "cat /etc/resolv.conf").splitlines() == ["search x.svc.cluster.local cluster.local", "nameserver 10.96.0.10", "options ndots:5"]
     with socket.create_connection((ip, 8080), 5) as s:
         assert s.recv(100) == b"hello\n"
+    # also to a neighbour by way of the gateway, where services are rewritten
+    assert cri.out(cb, f"ip route get {ip}").split()[:3] == [ip, "via", eng.pod_cidr.replace("0/24", "1")]
     # two containers of a pod share the network and /dev/shm, and System V memory
     c2 = cri.container(a, "second")
     wait_until(lambda: cri.sh(c2, "nc -w 2 127.0.0.1 8080 </dev/null")[1] == "hello\n")
