@@ -167,7 +167,10 @@ static int show_revision_wait(struct work *w, const char *revision, struct err *
 		return err_nomem(e);
 	if (!changed)
 		return 0;
-	r = update_meta_wait(w->s, w->o.r, w->d, &m, answer, e);
+	/* through the status: annotations written with the specification count as a change of it */
+	struct kube_deployment d = *w->d;
+	d.metadata = m;
+	r = kclient_update_wait(w->s->c->client, w->o.r, "status", &d, &w->s->a, answer, e);
 	if (r == 0) {
 		/* What follows in this sync must not conflict with it. */
 		w->d->metadata = answer->metadata;

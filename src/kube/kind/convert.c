@@ -107,8 +107,10 @@ int kind_convert(struct schema_ref from, const void *obj, struct schema_ref to, 
 		return event_to_new(obj, a, ret);
 	if (IS(from, events_event) && IS(to, event))
 		return event_to_core(obj, a, ret);
-	if (IS(from, autoscaling_v1_horizontal_pod_autoscaler) && IS(to, horizontal_pod_autoscaler))
-		return hpa_to_v2(obj, old, a, ret);
+	if (IS(from, autoscaling_v1_horizontal_pod_autoscaler) && IS(to, horizontal_pod_autoscaler)) {
+		int r = hpa_to_v2(obj, old, a, ret);
+		return r < 0 ? r : kind_default_horizontal_pod_autoscaler(a, ret);
+	}
 	if (IS(from, horizontal_pod_autoscaler) && IS(to, autoscaling_v1_horizontal_pod_autoscaler)) {
 		hpa_to_v1(obj, ret);
 		return 0;

@@ -40,7 +40,7 @@ static const struct kind_row rows[] = {
 	{ ROW(config_map), CHECK(config_map) },
 	{ ROW(service_account), CREATE(service_account), UPDATE(service_account) },
 	{ ROW(persistent_volume), CHECK(persistent_volume), SPEC(persistent_volume), STATUS(persistent_volume), CREATE(persistent_volume), UPDATE(persistent_volume), CLUSTER },
-	{ ROW(persistent_volume_claim), CHECK(persistent_volume_claim), SPEC(persistent_volume_claim), STATUS(persistent_volume_claim) },
+	{ ROW(persistent_volume_claim), CHECK(persistent_volume_claim), SPEC(persistent_volume_claim), STATUS(persistent_volume_claim), CREATE(persistent_volume_claim) },
 	{ ROW(storage_class), CHECK(storage_class), CLUSTER },
 	{ ROW(component_status), CLUSTER },
 	{ ROW(resource_quota), CHECK(resource_quota), SPEC(resource_quota), STATUS(resource_quota) },

@@ -100,6 +100,7 @@ int kind_create_secret(struct arena *a, void *obj);
 int kind_create_service(struct arena *a, void *obj);
 int kind_create_service_account(struct arena *a, void *obj);
 int kind_create_persistent_volume(struct arena *a, void *obj);
+int kind_create_persistent_volume_claim(struct arena *a, void *obj);
 int kind_create_certificate_signing_request(struct arena *a, void *obj);
 int kind_create_custom_resource_definition(struct arena *a, void *obj);
 int kind_update_pod(enum kind_write what, struct arena *a, void *obj, const void *old);

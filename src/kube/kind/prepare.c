@@ -269,6 +269,13 @@ int kind_create_persistent_volume(struct arena *a, void *obj)
 	return 0;
 }
 
+int kind_create_persistent_volume_claim(struct arena *a, void *obj)
+{
+	(void)a;
+	((struct kube_persistent_volume_claim *)obj)->status.phase = "Pending";
+	return 0;
+}
+
 int kind_update_persistent_volume(enum kind_write what, struct arena *a, void *obj, const void *old)
 {
 	struct kube_persistent_volume *o = obj;
