@@ -2,6 +2,7 @@
 /* CRI's messages on the wire: proto3 as other implementations write it (the bytes are those of Google's), and ours read back. */
 #include "api/cri.h"
 #include "api/cri/enums.h"
+#include "base/auto.h"
 #include "base/num.h"
 #include "base/test.h"
 
