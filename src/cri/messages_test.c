@@ -4,6 +4,7 @@
 #include "api/cri/enums.h"
 #include "base/auto.h"
 #include "base/num.h"
+#include "base/auto.h"
 #include "base/test.h"
 
 static struct arena a;

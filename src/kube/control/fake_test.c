@@ -259,9 +259,13 @@ static int change(struct http_request *r, struct entry *x, const struct target *
 	}
 	if (!strcmp(t->sub, "status")) {
 		struct tree s = tree_gets(o, "status") ? *tree_gets(o, "status") : tree_map();
+		struct tree notes = tree_gets(meta_of(o), "annotations") ? *tree_gets(meta_of(o), "annotations") : tree_map();
 
+		/* annotations may be written with the status */
 		*o = old;
 		CHECK(tree_set(&arena, o, SLICE("status"), s));
+		if (notes.n)
+			CHECK(tree_set(&arena, meta_of(o), SLICE("annotations"), notes));
 		old = parse(slice_of(x->json));
 	} else {
 		status = tree_gets(&old, "status");
