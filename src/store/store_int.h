@@ -16,7 +16,8 @@
 enum { STORE_KEY_MAX = 1024, STORE_VALUE_MAX = 1536 * 1024 };
 
 /* --- disk.c: on a worker, except open and close. One table:
- * log(revision, key, created, prev, value): value NULL is a deletion, prev the revision it superseded or 0. */
+ * log(revision, key, created, prev, value): value NULL is a deletion, prev the revision of the value it replaced or 0 (a deletion may
+ * be compacted away, so nothing refers to one). */
 struct store_disk;
 /* One row as read; the object is the callee's. */
 struct store_row { struct store_object *object; int64_t prev; };

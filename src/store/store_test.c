@@ -390,6 +390,26 @@ static void watches(struct world *w)
 
 TEST(watches_tell_history_then_news_each_once) { run(watches); }
 
+static void watch_reborn(struct world *w)
+{
+	struct err e = { 0 };
+	struct waitq q;
+	waitq_init(&q);
+	create(w, "/a", "1");
+	CHECK_INT(delete(w, "/a"), 3);
+	CHECK_INT(create(w, "/a", "2"), 4);
+	CHECK_OK(store_compact_wait(w->s, 3, &e), &e);
+	struct watcher a = watcher(&q);
+	CHECK_OK(store_watch(w->s, &a.w, "/", 3, &e), &e);
+	while (a.progress < 4 && !a.ended)
+		waitq_wait(&q, -1);
+	CHECK_STR(a.text.ptr, "4 /a ->2;");
+	store_unwatch(&a.w);
+	buf_release(&a.text);
+}
+
+TEST(a_key_that_came_back_is_told_after_its_deletion_was_compacted) { run(watch_reborn); }
+
 static void long_history(struct world *w)
 {
 	struct err e = { 0 };

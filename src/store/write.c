@@ -84,7 +84,7 @@ static int prepare(struct store *s, struct store_write *w, struct store_entry *x
 		return -ENOMEM;
 	}
 	w->entry = x;
-	s->batch.v[s->batch.n++] = (struct store_change){ store_object_ref(o), x->newest ? x->newest->revision : 0 };
+	s->batch.v[s->batch.n++] = (struct store_change){ store_object_ref(o), x->newest && x->newest->value ? x->newest->revision : 0 };
 	return 0;
 }
 
