@@ -20,6 +20,9 @@ static const struct row {
 	{ "job", job_start_controller },
 	{ "cronjob", cronjob_start },
 	{ "statefulset", statefulset_start },
+	{ "node-lifecycle", node_start },
+	{ "pod-garbage-collector", podgc_start },
+	{ "disruption", disruption_start },
 	{ "endpoint", endpoints_start },
 	{ "endpointslice", endpointslice_start },
 	{ "namespace", namespace_start },
@@ -179,12 +182,14 @@ static void ticker_fiber(void *arg)
 	struct ticker *t = arg;
 	struct control *c = t->k->c;
 
+	t->k->ticker = fiber_self();
 	if (ready_wait(t->k) == 0)
 		while (!c->freed) {
 			t->fn_wait(t->k);
 			if (c->freed || sleep_wait(t->every_ns) < 0)
 				break;
 		}
+	t->k->ticker = NULL;
 	control_unref(c);
 }
 
@@ -275,7 +280,10 @@ void control_free(struct control *c)
 	if (!c)
 		return;
 	c->freed = true;
-	list_each(k, &c->all, node)
+	list_each(k, &c->all, node) {
 		workqueue_free(take_ptr(k->queue));
+		if (k->ticker)
+			fiber_cancel(k->ticker);
+	}
 	control_unref(c);
 }

@@ -33,6 +33,7 @@ struct ctl {
 	struct kevents *events;
 	struct informer *needs[12];         /* synced before the first sync */
 	unsigned n_needs;
+	struct fiber *ticker;               /* of ctl_every, while it lives; one a controller */
 	bool is_ready;
 	int (*sync_wait)(struct ctl *k, const char *key, struct err *e);
 	void *own;                          /* the controller's */
