@@ -167,8 +167,9 @@ static int show_revision_wait(struct work *w, const char *revision, struct err *
 		return err_nomem(e);
 	if (!changed)
 		return 0;
-	/* through the status: annotations written with the specification count as a change of it */
+	/* By way of the status: annotations that are written with the specification count as a change of it. */
 	struct kube_deployment d = *w->d;
+
 	d.metadata = m;
 	r = kclient_update_wait(w->s->c->client, w->o.r, "status", &d, &w->s->a, answer, e);
 	if (r == 0) {
