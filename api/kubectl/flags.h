@@ -149,3 +149,33 @@ static const struct flag logs_flags[] = {
 	{ "since", 0, FLAG_DURATION, NULL, "0s", "Not older than this (5s, 2m)" }, { "since-time", 0, FLAG_STRING, NULL, NULL, "Not older than this time (RFC 3339)" },
 	{ "tail", 0, FLAG_INT, NULL, "-1", "The last so many lines; -1: all, or 10 with a selector" }, { "timestamps", 0, FLAG_BOOL, NULL, NULL, "Times before lines" },
 };
+
+#define ROLLOUT_FLAGS F_FILENAME, F_SELECTOR
+static const struct flag rollout_status_flags[] = {
+	ROLLOUT_FLAGS, { "revision", 0, FLAG_INT, NULL, "0", "Only while it runs this revision" },
+	{ "timeout", 0, FLAG_DURATION, NULL, "0s", "How long to wait; 0: without end" }, { "watch", 'w', FLAG_BOOL, NULL, "true", "Wait until it is done" },
+};
+static const struct flag rollout_history_flags[] = {
+	ROLLOUT_FLAGS, F_OUTPUT, { "revision", 0, FLAG_INT, NULL, "0", "Details of this revision" }, F_MANAGED, F_TEMPLATE,
+};
+static const struct flag rollout_undo_flags[] = {
+	ROLLOUT_FLAGS, F_DRY_RUN, F_OUTPUT, F_MANAGED, F_TEMPLATE, { "to-revision", 0, FLAG_INT, NULL, "0", "Back to this revision; 0: the one before" },
+};
+static const struct flag rollout_flags[] = { ROLLOUT_FLAGS, F_MANAGER("kubectl-rollout"), F_OUTPUT, F_MANAGED, F_TEMPLATE };
+#define SET_FLAGS \
+	{ "all", 0, FLAG_BOOL, NULL, NULL, "All objects of the type" }, F_DRY_RUN, F_MANAGER("kubectl-set"), F_FILENAME, \
+	{ "local", 0, FLAG_BOOL, NULL, NULL, "Refused: the server is always asked", FLAG_HIDDEN }, F_OUTPUT, F_SELECTOR, F_MANAGED, F_TEMPLATE
+static const struct flag set_image_flags[] = { SET_FLAGS };
+static const struct flag set_env_flags[] = {
+	SET_FLAGS, { "containers", 'c', FLAG_STRING, NULL, "*", "Container to change; *: all" }, { "env", 'e', FLAG_LIST, NULL, NULL, "Variable, A=b; may be given several times" },
+	{ "list", 0, FLAG_BOOL, NULL, NULL, "Print what is set" }, { "overwrite", 0, FLAG_BOOL, NULL, "true", "Change values that are there" },
+};
+static const struct flag set_resources_flags[] = {
+	SET_FLAGS, { "containers", 'c', FLAG_STRING, NULL, "*", "Container to change; *: all" }, { "limits", 0, FLAG_STRING, NULL, NULL, "cpu=100m,memory=256Mi" },
+	{ "requests", 0, FLAG_STRING, NULL, NULL, "cpu=100m,memory=256Mi" },
+};
+static const struct flag wait_flags[] = {
+	{ "all", 0, FLAG_BOOL, NULL, NULL, "All objects of the type" }, F_ALL_NAMESPACES, F_FIELDS, F_FILENAME,
+	{ "for", 0, FLAG_STRING, NULL, NULL, "create, delete, condition=NAME[=VALUE] or jsonpath='{PATH}'=VALUE" }, { "local", 0, FLAG_BOOL, NULL, NULL, "Refused", FLAG_HIDDEN }, F_OUTPUT,
+	F_SELECTOR, F_MANAGED, F_TEMPLATE, { "timeout", 0, FLAG_DURATION, NULL, "30s", "How long to wait; 0: look once; negative: a week" },
+};

@@ -17,6 +17,16 @@ int kcmd_patch(struct kctl *k, struct err *e);
 int kcmd_run(struct kctl *k, struct err *e);                  /* run.c */
 int kcmd_expose(struct kctl *k, struct err *e);
 int kcmd_logs(struct kctl *k, struct err *e);                 /* logs.c */
+int kcmd_rollout_status(struct kctl *k, struct err *e);       /* rollout.c */
+int kcmd_rollout_history(struct kctl *k, struct err *e);
+int kcmd_rollout_undo(struct kctl *k, struct err *e);
+int kcmd_rollout_restart(struct kctl *k, struct err *e);
+int kcmd_rollout_pause(struct kctl *k, struct err *e);
+int kcmd_rollout_resume(struct kctl *k, struct err *e);
+int kcmd_set_image(struct kctl *k, struct err *e);            /* set.c */
+int kcmd_set_env(struct kctl *k, struct err *e);
+int kcmd_set_resources(struct kctl *k, struct err *e);
+int kcmd_wait(struct kctl *k, struct err *e);                 /* wait.c */
 
 /* Shared by them. */
 /* Sends (or, dry, only prints) a new object and says what was done; got is the answer. run.c */
@@ -31,3 +41,5 @@ const char *kctl_default_container(struct kctl *k, const struct tree *pod, bool 
 const char *kctl_selector_text(struct kctl *k, const struct tree *object);
 /* run -i: waits until the pod t runs, attaches, ends with its exit code; --rm deletes it. exec.c */
 int kctl_run_attached_wait(struct kctl *k, const struct kctl_target *t, struct err *e);
+/* A pod template as describe prints it, indented. describe.c */
+void kctl_describe_template(struct kctl *k, const struct tree *template, int indent);

@@ -147,6 +147,8 @@ int kctl_table_lines(struct kctl *k, const struct tree *table, const struct kctl
 	struct buf *lines);
 /* Lays lines with tabs out as kubectl does (columns three apart). */
 void kctl_columns(struct kctl *k, struct slice lines);
+/* The same with the columns two apart, as rollout history and describe's tables have them. */
+void kctl_columns_narrow(struct kctl *k, struct slice lines);
 /* A value as a table cell. */
 void kctl_cell(const struct tree *v, struct buf *out);
 

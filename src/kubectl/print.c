@@ -342,6 +342,8 @@ int kctl_table_lines(struct kctl *k, const struct tree *table, const struct kctl
 
 void kctl_columns(struct kctl *k, struct slice lines) { table_layout(lines, 6, 3, &k->out); }
 
+void kctl_columns_narrow(struct kctl *k, struct slice lines) { table_layout(lines, 0, 2, &k->out); }
+
 /* --- small things ------------------------------------------------------------------------------------ */
 const char *kctl_text(struct kctl *k, const struct tree *v)
 {
