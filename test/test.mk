@@ -14,6 +14,13 @@ crictl: $(B)/crictl
 $(B)/crictl:
 	GOBIN=$(abspath $(B)) go install sigs.k8s.io/cri-tools/cmd/crictl@v1.34.0
 
+# Its conformance tests, on images made of our busybox.
+.PHONY: critest
+critest: all venv $(B)/critest
+	$(VENV)/bin/python test/cri/critest.py
+$(B)/critest: $(B)/crictl
+	cd $$(go env GOMODCACHE)/sigs.k8s.io/cri-tools@v1.34.0 && go test -mod=mod -c -o $(abspath $@) ./cmd/critest
+
 # Debian's docker, containerd, runc and crun, unpacked, never installed.
 peers: $(B)/peers/.done
 $(B)/peers/.done: test/peers
