@@ -33,7 +33,7 @@ class Cluster:
         self.cgroup_root = f"/{e.bridge}k"
         self.node_name = "n1"
         self.processes = {}
-        self.start("server", "--listen", f"127.0.0.1:{self.api_port}")
+        self.start("server", "--listen", f"127.0.0.1:{self.api_port}", "--node-name", self.node_name)
         wait_until(lambda: os.path.exists(self.kubeconfig) and self.kubectl("get", "--raw", "/readyz", check=False).returncode == 0)
         self.start_node()
 
@@ -45,10 +45,13 @@ class Cluster:
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         log.close()
 
-    def start_node(self):
-        self.start("node", "--node-name", self.node_name, "--listen", f"127.0.0.1:{self.kubelet_port}", "--cgroup-root", self.cgroup_root,
-                   "--node-ip", "127.0.0.1", "--log-level", "debug")
-        wait_until(lambda: self.node_ready() == "True")
+    def start_node(self, wait=True):
+        e = self.engine
+        self.start("node", "--node-name", self.node_name, "--kubeconfig", os.path.join(e.config, "node.kubeconfig"),
+                   "--listen", f"127.0.0.1:{self.kubelet_port}", "--cgroup-root", self.cgroup_root,
+                   "--node-ip", "127.0.0.1", "--log-level", "debug", "--proxy-kubeconfig", "none")
+        if wait:
+            wait_until(lambda: self.node_ready() == "True")
 
     def node_ready(self):
         r = self.kubectl("get", "node", self.node_name, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}", check=False)
@@ -134,6 +137,7 @@ class Cluster:
         return text
 
     def stop(self):
+        self.kubectl("delete", "deployments,daemonsets,statefulsets,jobs,cronjobs,replicasets", "--all", "-A", "--timeout=30s", check=False)
         r = self.kubectl("delete", "pods", "--all", "-A", "--timeout=30s", check=False)
         self.stop_role("node")
         self.stop_role("server")

@@ -3,8 +3,11 @@
 import json
 import os
 import signal
+import subprocess
 import time
+import urllib.request
 
+import pytest
 from coracle_test import wait_until
 
 SLEEP = ["sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"]
@@ -287,7 +290,86 @@ def test_a_node_killed_in_the_middle_loses_no_pod(own_cluster):
         c.pod(f"p{i}", [{"command": SLEEP}, {"command": SLEEP}], initContainers=[{"command": ["true"]}])
         time.sleep(0.05 * i)
         c.stop_role("node", signal.SIGKILL)
-        c.start("node", "--node-name", c.node_name, "--listen", f"127.0.0.1:{c.kubelet_port}", "--cgroup-root", c.cgroup_root, "--node-ip", "127.0.0.1")
+        c.start_node(wait=False)
     for i in range(6):
         p = c.wait_pod(f"p{i}", lambda p: condition(p, "Ready") == "True")
         assert status_of(p, "c0")["restartCount"] == 0
+
+
+def test_kubectl_logs_exec_attach_cp_and_port_forward(cluster):
+    cluster.pod("kc", [{"command": ["sh", "-c", "echo started; mkdir /w; echo served > /w/x; httpd -p 8080 -h /w; read a; echo got $a; sleep 100"],
+                        "stdin": True}])
+    cluster.wait_phase("kc", "Running")
+    wait_until(lambda: cluster.kubectl("logs", "kc").stdout == "started\n")
+    assert cluster.kubectl("exec", "kc", "--", "echo", "hi").stdout == "hi\n"
+    r = cluster.kubectl("exec", "kc", "--", "sh", "-c", "exit 9", check=False)
+    assert r.returncode == 9
+    assert cluster.kubectl("exec", "-i", "kc", "--", "cat", stdin="through\n").stdout == "through\n"
+    src = os.path.join(cluster.engine.dir, "src")
+    open(src, "w").write("copied")
+    cluster.kubectl("cp", src, "default/kc:/tmp/dst")
+    assert cluster.kubectl("exec", "kc", "--", "cat", "/tmp/dst").stdout == "copied"
+    p = subprocess.Popen(["kubectl", "port-forward", "pod/kc", ":8080"], stdout=subprocess.PIPE, text=True,
+                         env=dict(os.environ, KUBECONFIG=cluster.kubeconfig))
+    port = p.stdout.readline().split(":")[1].split(" ")[0]
+    assert urllib.request.urlopen(f"http://127.0.0.1:{port}/x", timeout=10).read() == b"served\n"
+    p.kill()
+    p.wait()
+    cluster.delete("kc", grace=1)
+
+
+def test_kubectl_debug_adds_a_container_that_sees_the_others_processes(cluster):
+    cluster.pod("dbg", [{"command": ["sleep", "1234"]}])
+    cluster.wait_phase("dbg", "Running")
+    cluster.kubectl("debug", "dbg", "--image=busybox", "--image-pull-policy=IfNotPresent", "--target=c0", "-c", "d", "--", "sh", "-c", "ps; sleep 100")
+    p = cluster.wait_pod("dbg", lambda p: "running" in state(p, "d"))
+    wait_until(lambda: "sleep 1234" in cluster.kubectl("logs", "dbg", "-c", "d").stdout)
+    assert status_of(p, "c0")["restartCount"] == 0
+    cluster.delete("dbg", grace=1)
+
+
+def test_services_are_in_the_environment(cluster):
+    cluster.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "my-svc", "namespace": "default"},
+                   "spec": {"ports": [{"name": "web", "port": 80}], "selector": {"a": "b"}}})
+    time.sleep(0.5)
+    cluster.pod("svcenv", [{"command": ["sh", "-c", "env | grep -E '^(MY_SVC|KUBERNETES)_' | sort; sleep 100"]}])
+    cluster.wait_phase("svcenv", "Running")
+    wait_until(lambda: "MY_SVC_SERVICE_PORT_WEB=80\n" in cluster.logs("svcenv"))
+    text = cluster.logs("svcenv")
+    assert "MY_SVC_PORT=tcp://10." in text and "KUBERNETES_SERVICE_HOST=10.96.0.1\n" in text and "MY_SVC_PORT_80_TCP_PROTO=tcp\n" in text
+    cluster.delete("svcenv", grace=1)
+
+
+def test_a_claim_bound_to_a_host_path_is_mounted(cluster):
+    host = os.path.join(cluster.engine.dir, "pv")
+    cluster.apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv1"},
+                   "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": host}, "storageClassName": "manual",
+                            "persistentVolumeReclaimPolicy": "Retain"}},
+                  {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "claim", "namespace": "default"},
+                   "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "manual", "volumeName": "pv1", "resources": {"requests": {"storage": "1Gi"}}}})
+    try:
+        wait_until(lambda: cluster.get("pvc", "claim")["status"].get("phase") == "Bound", 5)
+    except AssertionError:
+        pytest.skip("nobody binds claims")
+    cluster.pod("claims", [{"command": ["sh", "-c", "echo kept > /d/f; sleep 100"], "volumeMounts": [{"name": "d", "mountPath": "/d"}]}],
+                volumes=[{"name": "d", "persistentVolumeClaim": {"claimName": "claim"}}])
+    cluster.wait_phase("claims", "Running")
+    wait_until(lambda: os.path.exists(host + "/f") and open(host + "/f").read() == "kept\n")
+    cluster.delete("claims", grace=1)
+    assert os.path.exists(host + "/f")
+
+
+def test_a_deployment_rolls_out(cluster):
+    def dep(text):
+        return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "default"},
+                "spec": {"replicas": 3, "selector": {"matchLabels": {"app": "web"}},
+                         "template": {"metadata": {"labels": {"app": "web"}},
+                                      "spec": {"terminationGracePeriodSeconds": 1, "containers": [
+                                          {"name": "c", "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", f"echo {text}; sleep 1000"],
+                                           "readinessProbe": {"exec": {"command": ["true"]}, "periodSeconds": 1}}]}}}}
+    cluster.apply(dep("one"))
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=40s")
+    cluster.apply(dep("two"))
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=40s")
+    wait_until(lambda: cluster.kubectl("logs", "-l", "app=web").stdout == "two\n" * 3)
+    cluster.kubectl("delete", "deployment", "web", "--timeout=40s")
