@@ -92,8 +92,13 @@ int api_read_body_wait(struct api_req *q)
 	if (q->has_body)
 		return 0;
 	int x = http_body_all_wait(q->http, API_BODY_MAX, &q->body, &e);
-	if (x == -E2BIG)
+	if (x == -E2BIG) {
+		/* read on for a while: who is still sending would not see the answer */
+		char drop[8192];
+		for (size_t n = 0; n < 4 * API_BODY_MAX && http_body_read_wait(q->http, drop, sizeof drop) > 0;)
+			n += sizeof drop;
 		return api_refuse(q, 413, "RequestEntityTooLarge", "Request entity too large: limit is %d", API_BODY_MAX);
+	}
 	if (x < 0)
 		return api_from_err(q, &e);
 	q->has_body = true;

@@ -96,7 +96,8 @@ static struct tree content(struct openapi *o, const char *schema, const char *ty
 
 #define BODY_TYPES "application/json application/vnd.kubernetes.protobuf application/yaml"
 #define WATCH_TYPES BODY_TYPES " application/json;stream=watch application/vnd.kubernetes.protobuf;stream=watch"
-#define PATCH_TYPES "application/apply-patch+yaml application/json-patch+json application/merge-patch+json application/strategic-merge-patch+json"
+#define CUSTOM_PATCH_TYPES "application/apply-patch+yaml application/json-patch+json application/merge-patch+json"
+#define PATCH_TYPES CUSTOM_PATCH_TYPES " application/strategic-merge-patch+json"
 
 struct operation {
 	const char *method, *action, *id, *help;
@@ -255,6 +256,15 @@ static void collection(struct openapi *o, const struct openapi_resource *r, cons
 	}
 }
 
+/* Custom resources know no strategic merge patch; kubectl apply looks here for it. */
+static bool is_custom(const char *group)
+{
+	for (unsigned i = 0; i < n_kube_group_versions; i++)
+		if (!strcmp(kube_group_versions[i].group, group))
+			return false;
+	return true;
+}
+
 /* get, put, patch of an object or of a part of it. */
 static void read_and_write(struct openapi *o, struct tree *p, unsigned verbs, const struct operation *base, const char *prefix, const char *tail, const char *schema)
 {
@@ -274,7 +284,7 @@ static void read_and_write(struct openapi *o, struct tree *p, unsigned verbs, co
 	if (verbs & KV_PATCH) {
 		x = *base;
 		x.method = "patch", x.action = "patch", x.id = text(o, "patch%s%s", prefix, tail), x.help = text(o, "Change a %s.", base->kind);
-		x.parameters = "dryRun fieldManager fieldValidation force", x.body = META "Patch", x.body_types = PATCH_TYPES, x.answer = schema, x.codes = "200 201";
+		x.parameters = "dryRun fieldManager fieldValidation force", x.body = META "Patch", x.body_types = is_custom(base->group) ? CUSTOM_PATCH_TYPES : PATCH_TYPES, x.answer = schema, x.codes = "200 201";
 		operation(o, p, &x);
 	}
 }

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Raw HTTPS: limits, restarts, many writers, watches under load."""
+import gzip
+import json
+import ssl
+import threading
+import http.client
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+def cm(name, **data):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def test_limits(server):
+    status, s, _ = server.ask("POST", MAPS, cm("big", x="y" * (2 << 20)))
+    assert status == 413 or status == 422, s
+    status, s, _ = server.ask("POST", MAPS, "{" + " " * (4 << 20))
+    assert status == 413 and s["reason"] == "RequestEntityTooLarge"
+    status, s, _ = server.ask("POST", MAPS, "{nonsense")
+    assert status == 400 and s["kind"] == "Status"
+    status, s, _ = server.ask("POST", MAPS, "[" * 100000)
+    assert status == 400
+    status, s, _ = server.ask("PATCH", MAPS + "/none", "{}")
+    assert status == 415
+    status, s, _ = server.ask("GET", "/apis/apps/v1/namespaces/default/nothing")
+    assert status == 404
+
+
+def test_strangers(server):
+    c = http.client.HTTPSConnection("127.0.0.1", server.port, context=ssl._create_unverified_context())
+    c.request("GET", "/version")
+    r = c.getresponse()
+    assert r.status == 200
+    r.read()
+    c.request("GET", "/api/v1/secrets")
+    r = c.getresponse()
+    assert r.status == 403
+    r.read()
+    c.request("GET", "/api/v1/secrets", headers={"Authorization": "Bearer nonsense"})
+    r = c.getresponse()
+    assert r.status == 401 and json.loads(r.read())["reason"] == "Unauthorized"
+
+
+def test_gzip(server):
+    for i in range(30):
+        server.ask("POST", MAPS, cm(f"gz{i}", x="y" * 9000))
+    _, raw, headers = server.ask("GET", MAPS, Accept_Encoding="gzip")
+    assert headers["Content-Encoding"] == "gzip"
+    assert json.loads(gzip.decompress(raw))["kind"] == "ConfigMapList"
+
+
+def test_counter(server):
+    """Sixteen writers raise one number; conflicts are told, nothing is lost."""
+    server.ask("POST", MAPS, cm("counter", n="0"))
+    won = []
+
+    def raise_it():
+        for _ in range(10):
+            while True:
+                _, o, _ = server.ask("GET", MAPS + "/counter")
+                o["data"]["n"] = str(int(o["data"]["n"]) + 1)
+                status, _, _ = server.ask("PUT", MAPS + "/counter", o)
+                assert status in (200, 409)
+                if status == 200:
+                    won.append(1)
+                    break
+    threads = [threading.Thread(target=raise_it) for _ in range(8)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    _, o, _ = server.ask("GET", MAPS + "/counter")
+    assert int(o["data"]["n"]) == 80 == len(won)
+
+
+def test_watchers_see_all(server):
+    """Every watcher sees every change, in order, once."""
+    _, l, _ = server.ask("GET", MAPS)
+    rv = l["metadata"]["resourceVersion"]
+    seen = [[] for _ in range(8)]
+
+    def watch(into):
+        c = server.connect()
+        c.request("GET", f"{MAPS}?watch=true&resourceVersion={rv}&timeoutSeconds=6&labelSelector=t%3Dw")
+        r = c.getresponse()
+        for line in r:
+            ev = json.loads(line)
+            into.append((ev["type"], ev["object"]["metadata"]["name"], int(ev["object"]["metadata"]["resourceVersion"])))
+        c.close()
+    threads = [threading.Thread(target=watch, args=(s,)) for s in seen]
+    [t.start() for t in threads]
+    for i in range(50):
+        o = cm(f"w{i}")
+        o["metadata"]["labels"] = {"t": "w"}
+        assert server.ask("POST", MAPS, o)[0] == 201
+        if i % 2:
+            assert server.ask("DELETE", f"{MAPS}/w{i}")[0] == 200
+    [t.join() for t in threads]
+    assert len(seen[0]) == 75 and all(s == seen[0] for s in seen)
+    assert [x[2] for x in seen[0]] == sorted(x[2] for x in seen[0])
+
+
+def test_killed(own_server):
+    """What was acknowledged is there after a kill; watches from before go on or are told 410."""
+    done = []
+    for i in range(40):
+        if own_server.ask("POST", MAPS, cm(f"k{i}"))[0] == 201:
+            done.append(f"k{i}")
+    own_server.kill()
+    own_server.start()
+    _, l, _ = own_server.ask("GET", MAPS)
+    names = {o["metadata"]["name"] for o in l["items"]}
+    assert set(done) <= names
+    assert own_server.ask("GET", "/readyz")[1] == b"ok"
