@@ -94,6 +94,10 @@ int api_seen_wait(struct kube_api *a, int64_t revision, int64_t timeout_ns);
 /* "/pods/default/nginx" */
 const char *api_key(struct arena *a, const struct api_resource *r, const char *ns, const char *name);
 
+/* expire.c: the newest revision at each of the last sixty minutes. */
+enum { API_EXPIRY_NOTES = 60 };
+struct api_expiry { int64_t notes[API_EXPIRY_NOTES], next_ns; uint64_t n; };
+
 struct kube_api {
 	struct loop *loop;
 	struct kube_api_config c;
@@ -111,6 +115,7 @@ struct kube_api {
 	struct api_openapi *openapi;
 	struct api_crds *crds;
 	struct api_quotas *quotas;
+	struct api_expiry expiry;
 	struct fiber *keeper;             /* bootstrap.c: what every cluster has, again and again */
 	struct tls_config *kubelet_tls, *backend_tls;     /* to kubelets, with our certificate; to https backends of proxies, without */
 };
@@ -331,6 +336,8 @@ int api_ensure_wait(struct kube_api *a, const char *group, const char *version, 
 int api_bootstrap_wait(struct kube_api *a, struct err *e);
 /* A fiber that makes it again when somebody deletes it. */
 int api_keeper_start(struct kube_api *a, struct err *e);
+/* Removes events of an hour ago; does something once a minute. */
+void api_expire_wait(struct kube_api *a);
 /* pipeline.c */
 int api_handle_wait(struct http_request *r, struct err *e);
 int api_authorize(struct api_req *q, const struct kube_attributes *at);

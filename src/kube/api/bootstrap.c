@@ -192,6 +192,7 @@ static void keep(void *arg)
 			r = service_wait(a, &e);
 		if (r < 0 && !a->stopping)
 			log_warn("what every cluster has could not be made again", "error=%s", e.text);
+		api_expire_wait(a);
 	}
 	a->keeper = NULL;
 }
