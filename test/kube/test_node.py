@@ -373,3 +373,76 @@ def test_a_deployment_rolls_out(cluster):
     cluster.kubectl("rollout", "status", "deployment/web", "--timeout=40s")
     wait_until(lambda: cluster.kubectl("logs", "-l", "app=web").stdout == "two\n" * 3)
     cluster.kubectl("delete", "deployment", "web", "--timeout=40s")
+
+
+def test_limits_change_in_place(cluster):
+    cluster.pod("resize", [{"command": SLEEP, "resources": {"requests": {"cpu": "100m", "memory": "32Mi"}, "limits": {"cpu": "200m", "memory": "64Mi"}}},
+                           {"command": SLEEP, "resources": {"requests": {"cpu": "100m"}, "limits": {"cpu": "100m"}},
+                            "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "RestartContainer"}]}])
+    before = cluster.wait_phase("resize", "Running")
+    patch = {"spec": {"containers": [{"name": "c0", "resources": {"requests": {"cpu": "150m"}, "limits": {"cpu": "300m", "memory": "96Mi"}}},
+                                     {"name": "c1", "resources": {"requests": {"cpu": "120m"}, "limits": {"cpu": "120m"}}}]}}
+    r = cluster.kubectl("patch", "pod", "resize", "--subresource", "resize", "-p", json.dumps(patch), check=False)
+    if r.returncode:
+        cluster.delete("resize")
+        pytest.skip(f"the server has no resize: {r.stderr}")
+    p = cluster.wait_pod("resize", lambda p: status_of(p, "c0")["resources"]["limits"]["memory"] == "96Mi" and status_of(p, "c1")["restartCount"] == 1)
+    assert status_of(p, "c0")["containerID"] == status_of(before, "c0")["containerID"]
+    cg = cluster.kubectl("exec", "resize", "-c", "c0", "--", "sh", "-c", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null",
+                         check=False).stdout
+    assert str(96 << 20) in cg or not cg
+    cluster.delete("resize")
+
+
+def test_sysctls_that_harm_others_are_refused(cluster):
+    cluster.pod("sysbad", [{"command": SLEEP}], securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "10000"}]})
+    p = cluster.wait_phase("sysbad", "Failed")
+    assert p["status"]["reason"] == "SysctlForbidden"
+    cluster.pod("sysgood", [{"command": ["sh", "-c", "cat /proc/sys/kernel/shm_rmid_forced; sleep 100"]}],
+                securityContext={"sysctls": [{"name": "kernel.shm_rmid_forced", "value": "1"}]})
+    cluster.wait_phase("sysgood", "Running")
+    wait_until(lambda: cluster.logs("sysgood") == "1\n")
+    cluster.delete("sysbad", "sysgood", grace=1)
+
+
+def test_an_image_can_be_a_volume(cluster):
+    cluster.pod("imgvol", [{"command": ["sh", "-c", "ls /img/bin/busybox; touch /img/x 2>/dev/null || echo ro; sleep 100"],
+                            "volumeMounts": [{"name": "i", "mountPath": "/img"}]}],
+                volumes=[{"name": "i", "image": {"reference": "busybox", "pullPolicy": "IfNotPresent"}}])
+    cluster.wait_phase("imgvol", "Running")
+    wait_until(lambda: cluster.logs("imgvol") == "/img/bin/busybox\nro\n")
+    cluster.delete("imgvol", grace=1)
+
+
+def test_labels_that_change_are_seen_in_a_volume(cluster):
+    cluster.pod("labels", [{"command": SLEEP, "volumeMounts": [{"name": "d", "mountPath": "/d"}]}], metadata={"labels": {"a": "1"}},
+                volumes=[{"name": "d", "downwardAPI": {"items": [{"path": "l", "fieldRef": {"fieldPath": "metadata.labels"}}]}}])
+    cluster.wait_phase("labels", "Running")
+    cluster.kubectl("label", "pod", "labels", "a=2", "--overwrite")
+    wait_until(lambda: cluster.kubelet("/run/default/labels/c0?cmd=cat%20/d/l", "POST") == (200, 'a="2"'), 5)
+    cluster.delete("labels", grace=1)
+
+
+def test_engine_and_server_may_be_killed_under_the_node(own_cluster):
+    c = own_cluster
+    c.pod("stays", [{"command": SLEEP}])
+    c.pod("dies", [{"command": ["sleep", "1000"]}])
+    before = c.wait_pod("stays", lambda p: condition(p, "Ready") == "True")
+    c.wait_pod("dies", lambda p: condition(p, "Ready") == "True")
+    c.engine.process.kill()
+    c.engine.process.wait()
+    wait_until(lambda: c.node_ready() == "False", 25)
+    c.engine.start()
+    wait_until(lambda: c.node_ready() == "True", 25)
+    after = c.get("pod", "stays")
+    assert status_of(after)["containerID"] == status_of(before)["containerID"] and status_of(after)["restartCount"] == 0
+    c.stop_role("server", signal.SIGKILL)
+    pid = subprocess.run(["pgrep", "-f", "^sleep 1000$"], capture_output=True, text=True).stdout.split()
+    mine = [p for p in pid if c.engine.bridge in open(f"/proc/{p}/cgroup").read() or c.cgroup_root in open(f"/proc/{p}/cgroup").read()]
+    for p in mine:
+        os.kill(int(p), signal.SIGKILL)
+    time.sleep(1)
+    c.start("server", "--listen", f"127.0.0.1:{c.api_port}", "--node-name", c.node_name)
+    p = c.wait_pod("dies", lambda p: status_of(p)["restartCount"] == 1 and condition(p, "Ready") == "True", 40)
+    assert status_of(p)["lastState"]["terminated"]["exitCode"] == 137
+    assert status_of(c.get("pod", "stays"))["restartCount"] == 0

@@ -23,8 +23,8 @@ struct build {
 	struct config_in in;
 	bool replace_sandbox;
 	uint32_t attempt;
-	char **start;         /* names */
-	unsigned n_start;
+	char **start, **resize;         /* names */
+	unsigned n_start, n_resize;
 };
 
 /* What one start must know, copied: what was observed may be replaced while this fiber waits. */
@@ -81,6 +81,22 @@ static void setup_failed(struct pod_worker *w)
 
 /* --- the sandbox --------------------------------------------------------------------------------------------- */
 
+/* What the pod's RuntimeClass calls the runtime; "" for the usual one. */
+static int handler_wait(struct build *b, const char **ret, struct err *e)
+{
+	const struct kube_pod *pod = b->pod->obj;
+	struct node_api *api = b->w->owner->api;
+	struct kube_runtime_class c = { 0 };
+
+	*ret = "";
+	if (!pod->spec.runtime_class_name || !*pod->spec.runtime_class_name)
+		return 0;
+	int r = api->get_wait(api, kube_resource_find("node.k8s.io", "v1", "runtimeclasses"), NULL, pod->spec.runtime_class_name, &b->a, &c, e);
+	if (r >= 0 && c.handler)
+		*ret = c.handler;
+	return r;
+}
+
 static int sandbox_wait(struct build *b, struct err *e)
 {
 	struct pod_worker *w = b->w;
@@ -98,6 +114,8 @@ static int sandbox_wait(struct build *b, struct err *e)
 			return r;
 	}
 	r = config_sandbox(&b->in, b->attempt, &b->a, &config, e);
+	if (r >= 0)
+		r = handler_wait(b, &q.runtime_handler, e);
 	if (r >= 0)
 		r = rt->call_wait(rt, CRI_RUN_SANDBOX, &q, &b->a, &p, 0, e);
 	if (r < 0 && r != -ECANCELED)
@@ -284,6 +302,35 @@ static int start_named_wait(struct build *b, const char *name, struct err *e)
 	return r < 0 ? r : start_wait(b, c, &f, box, e);
 }
 
+/* --- limits -------------------------------------------------------------------------------------------------- */
+
+static void resize_named_wait(struct build *b, const char *name)
+{
+	struct node *n = b->w->owner;
+	struct pod_container *all, *c = NULL;
+	unsigned count;
+	struct cri_linux_container_resources want;
+	struct cri_update_container_resources_request q = { .linux = &want };
+	struct cri_update_container_resources_response p;
+	struct err e = { 0 };
+
+	if (pod_containers(b->pod->obj, &b->w->observed, &b->w->memories, &b->a, &all, &count) < 0)
+		return;
+	for (unsigned i = 0; i < count; i++)
+		if (!strcmp(all[i].spec->name, name) && cri_is_running(all[i].now))
+			c = &all[i];
+	if (!c)
+		return;
+	config_resources(&n->set, b->pod->obj, c->spec, &want);
+	if (want.cpu_quota <= 0)
+		want.cpu_quota = -1;
+	q.container_id = arena_strdup(&b->a, c->now->id);
+	if (n->rt->call_wait(n->rt, CRI_UPDATE_RESOURCES, &q, &b->a, &p, 0, &e) < 0) {
+		log_warn("container cannot be resized", "pod=%s container=%s error=%s", b->w->key, name, e.text);
+		c->memory->retry_ns = loop_realtime_ns(n->loop) + 5 * NS_PER_S;
+	}
+}
+
 /* --- all of it ----------------------------------------------------------------------------------------------- */
 
 static int setup_wait(struct build *b, struct err *e)
@@ -298,6 +345,8 @@ static int setup_wait(struct build *b, struct err *e)
 		r = volumes_setup_wait(&b->in, e);
 	if (r < 0 && r != -ECANCELED)
 		worker_event(w, NULL, "Warning", "FailedMount", "%s", e->text);
+	if (r >= 0)
+		r = images_volumes_wait(w, pod, &b->a, e);
 	if (r >= 0)
 		r = volumes_hosts_wait(&b->in, e);
 	return r;
@@ -322,6 +371,8 @@ static void build_main(void *arg)
 		w->setup_retries = 0;
 		w->setup_retry_ns = 0;
 	}
+	for (unsigned i = 0; r >= 0 && i < b->n_resize; i++)
+		resize_named_wait(b, b->resize[i]);
 	for (unsigned i = 0; r >= 0 && i < b->n_start && !fiber_cancelled(fiber_self()); i++) {
 		struct err ce = { 0 };
 		int cr = start_named_wait(b, b->start[i], &ce);
@@ -353,9 +404,12 @@ static int build_new(struct pod_worker *w, const struct pod_plan *plan, struct b
 		w->observed.n_sandboxes && w->observed.sandboxes[0].metadata ? w->observed.sandboxes[0].metadata->attempt : 0;
 	b->in = (struct config_in){ .set = &w->owner->set, .api = w->owner->api, .pod = b->pod->obj, .pod_ip = "" };
 	b->start = arena_array(&b->a, plan->n_start + 1, sizeof *b->start);
-	int r = b->start ? pod_containers(b->pod->obj, &w->observed, &w->memories, &b->a, &all, &n) : -ENOMEM;
+	b->resize = arena_array(&b->a, plan->n_resize + 1, sizeof *b->resize);
+	int r = b->start && b->resize ? pod_containers(b->pod->obj, &w->observed, &w->memories, &b->a, &all, &n) : -ENOMEM;
 	for (unsigned i = 0; r == 0 && i < plan->n_start && plan->start[i] < n; i++)
 		b->start[b->n_start++] = arena_strdup(&b->a, all[plan->start[i]].spec->name);
+	for (unsigned i = 0; r == 0 && i < plan->n_resize && plan->resize[i] < n; i++)
+		b->resize[b->n_resize++] = arena_strdup(&b->a, all[plan->resize[i]].spec->name);
 	*ret = b;
 	return r;
 }

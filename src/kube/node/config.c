@@ -101,6 +101,17 @@ void config_pod_resources(const struct kube_pod *pod, struct cri_linux_container
 	request = MAX(request, init_request);
 	limit = MAX(limit, init_limit);
 	memory = MAX(memory, init_memory);
+	const struct kube_resource_requirements *own = pod->spec.resources;
+	if (own) {
+		/* the pod's own word stands above the sums */
+		const char *c = amount(own->requests, own->n_requests, "cpu"), *lc = amount(own->limits, own->n_limits, "cpu"),
+			*lm = amount(own->limits, own->n_limits, "memory");
+		request = c ? quantity_text_milli(c) : lc ? quantity_text_milli(lc) : request;
+		limit = lc ? quantity_text_milli(lc) : limit;
+		memory = lm ? quantity_text_value(lm) : memory;
+		all_cpu |= lc != NULL;
+		all_memory |= lm != NULL;
+	}
 	*ret = (struct cri_linux_container_resources){ .cpu_shares = shares_of(request), .cpu_period = CPU_PERIOD_US,
 		.cpu_quota = all_cpu ? quota_of(limit) : 0, .memory_limit_in_bytes = all_memory ? memory : 0 };
 }

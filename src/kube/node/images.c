@@ -254,3 +254,46 @@ int images_ensure_wait(struct pod_worker *w, const struct kube_pod *pod, struct 
 	}
 	return pull_wait(w, pod, c, image, a, ret, reason, e);
 }
+
+static int volume_image_wait(struct pod_worker *w, const struct kube_pod *pod, const struct kube_volume *v, struct arena *a, struct err *e)
+{
+	const char *image = v->image->reference ? normal_image(v->image->reference, a) : NULL;
+	struct node_runtime *rt = w->owner->rt;
+	struct image_result got;
+	struct cri_auth_config auth;
+	uint64_t size;
+
+	if (!image)
+		return err_set(e, EINVAL, "couldn't parse image name \"%s\": invalid reference format", v->image->reference ? v->image->reference : "");
+	const char *policy = v->image->pull_policy && *v->image->pull_policy ? v->image->pull_policy : slice_ends(slice_of(image), ":latest") ? "Always" :
+		"IfNotPresent";
+	int r = status_wait(rt, image, a, &got, &size, e);
+	if (r < 0 || (r > 0 && strcmp(policy, "Always")))
+		return r < 0 ? r : 0;
+	if (!strcmp(policy, "Never"))
+		return err_set(e, EINVAL, "Container image \"%s\" is not present with pull policy of Never", v->image->reference);
+	struct cri_image_spec spec = { .image = image, .user_specified_image = v->image->reference };
+	struct cri_pull_image_request q = { .image = &spec };
+	struct cri_pull_image_response p;
+	worker_event(w, NULL, "Normal", "Pulling", "Pulling image \"%s\"", v->image->reference);
+	if (auth_wait(w->owner->api, pod, image, a, &auth) > 0)
+		q.auth = &auth;
+	r = rt->call_wait(rt, CRI_PULL, &q, a, &p, 0, e);
+	if (r < 0 && r != -ECANCELED)
+		worker_event(w, NULL, "Warning", "Failed", "Failed to pull image \"%s\": %s", v->image->reference, e->text);
+	return r;
+}
+
+int images_volumes_wait(struct pod_worker *w, const struct kube_pod *pod, struct arena *a, struct err *e)
+{
+	int r = 0;
+
+	/* at the first start only: a pull policy of Always is not for each refresh */
+	if (w->has_image_volumes)
+		return 0;
+	for (uint32_t i = 0; i < pod->spec.n_volumes && r >= 0; i++)
+		if (pod->spec.volumes[i].image)
+			r = volume_image_wait(w, pod, &pod->spec.volumes[i], a, e);
+	w->has_image_volumes = r >= 0;
+	return r;
+}

@@ -111,6 +111,7 @@ struct pod_view {
 	bool has_failed;                               /* the node ended it: */
 	const char *failed_reason, *failed_message;    /* DeadlineExceeded, Evicted … */
 	const char *runtime_name, *host_ip;
+	const struct node_settings *set;
 };
 
 /* --- plan.c ------------------------------------------------------------------------------------------------- */
@@ -127,8 +128,9 @@ struct pod_plan {
 	unsigned n_start;
 	struct plan_kill *kill;
 	unsigned n_kill;
+	unsigned *resize;                              /* indices of running containers whose limits have changed */
+	unsigned n_resize;
 	bool is_finished;                              /* nothing runs and nothing will: end the pod */
-	bool stop_sidecars;
 	int64_t wake_ns;                               /* realtime at which to look again; NEVER */
 };
 /* -ENOMEM only. */
@@ -139,10 +141,15 @@ bool plan_restarts(const struct kube_pod *pod, const struct pod_container *c, in
 int64_t plan_backoff_end(const struct container_memory *m, int64_t finished_ns);
 /* It is started again: the next wait is twice as long; forgotten after ten good minutes. */
 void plan_backoff_next(struct container_memory *m, int64_t finished_ns);
+/* A running container whose limits are no longer those of the spec; false where the runtime does not tell. */
+bool plan_is_resized(const struct node_settings *set, const struct kube_pod *pod, const struct pod_container *c);
 /* Hash of what makes a running container obsolete when it changes; 9 bytes. */
 void plan_hash(const struct kube_container *c, char *dst);
 bool cri_is_running(const struct cri_container_status *s);
 bool cri_has_ended(const struct cri_container_status *s);
+
+/* admit.c: what this node refuses to run: *reason (static) and e's text. */
+int admit_pod(const struct kube_pod *pod, const char **reason, struct err *e);
 
 /* --- status.c ----------------------------------------------------------------------------------------------- */
 /* The status to publish; old is what the API server has. In the arena. */
@@ -271,7 +278,7 @@ struct pod_worker {
 	enum worker_state state;
 	struct kobject *pod;                           /* as last seen */
 	bool is_deleted;                               /* the API server has it no more */
-	bool is_delete_sent;
+	bool is_delete_sent, is_admitted, has_image_volumes;
 	struct list memories;                          /* container_memory */
 	struct pod_observed observed;
 	bool is_observed_stale, is_dirty;
@@ -305,6 +312,8 @@ struct pod_worker *worker_find_uid(struct node *n, const char *uid);
 /* Fresh view for other files (server): containers with what is observed. In a. */
 int worker_view(struct pod_worker *w, struct arena *a, struct pod_view *ret);
 static inline const struct kube_pod *worker_pod(const struct pod_worker *w) { return w->pod->obj; }
+/* Images of image volumes, by their pull policy; */
+int images_volumes_wait(struct pod_worker *w, const struct kube_pod *pod, struct arena *a, struct err *e);
 void worker_event(struct pod_worker *w, const struct pod_container *c, const char *type, const char *reason, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 /* Asks the runtime about one pod. */

@@ -70,6 +70,33 @@ void plan_hash(const struct kube_container *c, char *dst)
 	fmt_into(dst, 9, "%08x", (unsigned)(h ^ h >> 32));
 }
 
+static bool same_or_none(int64_t want, int64_t have)
+{
+	return want > 0 ? want == have : have <= 0;
+}
+
+bool plan_is_resized(const struct node_settings *set, const struct kube_pod *pod, const struct pod_container *c)
+{
+	const struct cri_linux_container_resources *have = c->now && c->now->resources ? c->now->resources->linux : NULL;
+	struct cri_linux_container_resources want;
+
+	if (!set || !have || !cri_is_running(c->now) || c->kind == CONTAINER_EPHEMERAL || (!have->cpu_shares && !have->memory_limit_in_bytes && !have->cpu_quota))
+		return false;
+	config_resources(set, pod, c->spec, &want);
+	return want.cpu_shares != have->cpu_shares || !same_or_none(want.cpu_quota, have->cpu_quota) ||
+		!same_or_none(want.memory_limit_in_bytes, have->memory_limit_in_bytes);
+}
+
+/* Does its policy ask for a restart when this changes? */
+static bool restarts_for(const struct kube_container *c, const char *resource)
+{
+	for (uint32_t i = 0; i < c->n_resize_policy; i++)
+		if (!strcmp(c->resize_policy[i].resource_name, resource) && c->resize_policy[i].restart_policy &&
+			!strcmp(c->resize_policy[i].restart_policy, "RestartContainer"))
+			return true;
+	return false;
+}
+
 struct planner {
 	struct pod_view *v;
 	struct arena *a;
@@ -120,6 +147,22 @@ static void want_kill(struct planner *x, unsigned i, int64_t grace_s, const char
 		x->p->kill[x->p->n_kill++] = (struct plan_kill){ .id = c->now->id, .c = c, .message = message, .grace_s = grace_s };
 }
 
+static void check_resize(struct planner *x, unsigned i)
+{
+	struct pod_container *c = &x->v->containers[i];
+	struct cri_linux_container_resources want;
+
+	config_resources(x->v->set, x->v->pod, c->spec, &want);
+	bool memory = !same_or_none(want.memory_limit_in_bytes, c->now->resources->linux->memory_limit_in_bytes);
+	bool cpu = want.cpu_shares != c->now->resources->linux->cpu_shares || !same_or_none(want.cpu_quota, c->now->resources->linux->cpu_quota);
+	if ((memory && restarts_for(c->spec, "memory")) || (cpu && restarts_for(c->spec, "cpu")))
+		want_kill(x, i, -1, arena_fmt(x->a, "Container %s resize requires restart", c->spec->name));
+	else if (c->memory->retry_ns <= x->v->now_ns)
+		x->p->resize[x->p->n_resize++] = i;
+	else
+		wake_at(x, c->memory->retry_ns);
+}
+
 /* Does a running container have to go? */
 static void check_running(struct planner *x, unsigned i)
 {
@@ -133,6 +176,8 @@ static void check_running(struct planner *x, unsigned i)
 		want_kill(x, i, -1, arena_fmt(x->a, "Container %s definition changed, will be restarted", c->spec->name));
 	else if (m->failed_liveness && !strcmp(m->running_id, c->now->id))
 		want_kill(x, i, m->failed_grace, m->failed_message);
+	else if (plan_is_resized(x->v->set, x->v->pod, c))
+		check_resize(x, i);
 }
 
 static const struct cri_container_status *current(const struct pod_container *c)
@@ -223,7 +268,8 @@ int plan_make(struct pod_view *v, struct arena *a, struct pod_plan *ret)
 	*ret = (struct pod_plan){ .wake_ns = NEVER };
 	ret->start = arena_array(a, v->n_containers + 1, sizeof *ret->start);
 	ret->kill = arena_array(a, v->n_containers + 1, sizeof *ret->kill);
-	if (!ret->start || !ret->kill)
+	ret->resize = arena_array(a, v->n_containers + 1, sizeof *ret->resize);
+	if (!ret->start || !ret->kill || !ret->resize)
 		return -ENOMEM;
 	if (is_done(v)) {
 		ret->is_finished = true;

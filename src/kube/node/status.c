@@ -210,7 +210,9 @@ static int container_status(const struct pod_view *v, const struct pod_container
 		state_of_unknown(v, c, a, ret);
 	mounts_of(c->spec, a, ret);
 	if (cri_is_running(c->now) && c->kind != CONTAINER_EPHEMERAL) {
-		*resources = c->spec->resources;
+		const struct kube_container_status *old = pod_old_status(v->pod, c);
+		bool pending = plan_is_resized(v->set, v->pod, c) && old && old->resources;
+		*resources = pending ? *old->resources : c->spec->resources;
 		resources->claims = NULL;
 		resources->n_claims = 0;
 		ret->resources = resources;

@@ -143,7 +143,7 @@ int worker_view(struct pod_worker *w, struct arena *a, struct pod_view *ret)
 		.is_terminating = w->state == WORKER_TERMINATING, .is_terminated = w->state >= WORKER_TERMINATED,
 		.is_builder_at_work = w->builder != NULL, .has_failed = w->has_failed,
 		.failed_reason = w->failed_reason, .failed_message = w->failed_message,
-		.runtime_name = n->runtime_name, .host_ip = n->set.ip,
+		.runtime_name = n->runtime_name, .host_ip = n->set.ip, .set = &n->set,
 	};
 	return pod_containers(ret->pod, &w->observed, &w->memories, a, &ret->containers, &ret->n_containers);
 }
@@ -306,6 +306,23 @@ static void tell_backoffs(struct pod_worker *w, const struct pod_view *v)
 	}
 }
 
+/* Asked once, before anything was made for the pod. */
+static bool refuse(struct pod_worker *w, const struct pod_view *v)
+{
+	const char *reason;
+	struct err e = { 0 };
+
+	w->is_admitted = true;
+	if (v->observed->n_sandboxes || admit_pod(worker_pod(w), &reason, &e) == 0)
+		return false;
+	w->has_failed = true;
+	fmt_into(w->failed_reason, sizeof w->failed_reason, "%s", reason);
+	fmt_into(w->failed_message, sizeof w->failed_message, "Pod was rejected: %s", e.text);
+	worker_event(w, NULL, "Warning", reason, "%s", e.text);
+	begin_end(w, 0);
+	return true;
+}
+
 static int turn_sync(struct pod_worker *w, struct pod_view *v, struct arena *a, int64_t *wake)
 {
 	const struct kube_pod *pod = worker_pod(w);
@@ -316,6 +333,8 @@ static int turn_sync(struct pod_worker *w, struct pod_view *v, struct arena *a, 
 		begin_end(w, pod_grace_s(pod));
 		return 0;
 	}
+	if (!w->is_admitted && refuse(w, v))
+		return 0;
 	if (deadline <= v->now_ns) {
 		w->has_failed = true;
 		fmt_into(w->failed_reason, sizeof w->failed_reason, "DeadlineExceeded");
@@ -340,7 +359,7 @@ static int turn_sync(struct pod_worker *w, struct pod_view *v, struct arena *a, 
 	if (w->refresh_ns) {
 		*wake = MIN(*wake, w->refresh_ns);
 	}
-	bool wants = plan.replace_sandbox || plan.n_start || (w->refresh_ns && w->refresh_ns <= v->now_ns);
+	bool wants = plan.replace_sandbox || plan.n_start || plan.n_resize || (w->refresh_ns && w->refresh_ns <= v->now_ns);
 	if (!wants || w->builder)
 		return 0;
 	if (w->setup_retry_ns > v->now_ns) {
@@ -546,6 +565,23 @@ static int worker_new(struct node *n, struct kobject *pod, struct pod_worker **r
 	return 0;
 }
 
+static bool same_list(const struct schema_pair *a, uint32_t n_a, const struct schema_pair *b, uint32_t n_b)
+{
+	if (n_a != n_b)
+		return false;
+	for (uint32_t i = 0; i < n_a; i++) {
+		const char *other = schema_pair_get(b, n_b, a[i].key);
+		if (!other || strcmp(other, a[i].value ? a[i].value : ""))
+			return false;
+	}
+	return true;
+}
+
+static bool same_pairs(const struct kube_object_meta *a, const struct kube_object_meta *b)
+{
+	return same_list(a->labels, a->n_labels, b->labels, b->n_labels) && same_list(a->annotations, a->n_annotations, b->annotations, b->n_annotations);
+}
+
 int workers_update(struct node *n, struct kobject *pod)
 {
 	const struct kube_object_meta *m = kobject_meta(pod);
@@ -559,6 +595,8 @@ int workers_update(struct node *n, struct kobject *pod)
 		return 0;
 	struct kobject *old = w->pod;
 	w->pod = kobject_ref(pod);
+	if (w->refresh_ns && !same_pairs(kobject_meta(old), m))
+		w->refresh_ns = 1;                 /* volumes may show labels and annotations */
 	kobject_unref(old);
 	worker_wake(w);
 	return 0;
