@@ -70,6 +70,7 @@ struct container {
 	const char **args;
 	uint32_t n_args;
 	const char *platform, *apparmor;
+	int64_t disk_bytes, disk_at_ns;    /* of a pod's container, as last counted (monotonic) */
 	struct engine_user *pod_user;      /* of the last start; NULL before */
 	struct engine_pod *pod;            /* a pod's container: owner cri. NULL: Docker's */
 	int64_t created_ns;

@@ -95,7 +95,7 @@ bool pod_next(struct engine *eng, size_t *pos, struct pod_view *ret);
 void pod_listen(struct engine *eng, void (*fn)(void *arg, const char *id, const char *sandbox, const char *action), void *arg);
 struct shim_stats;
 int pod_stats_wait(struct engine *eng, const char *id, struct arena *a, struct shim_stats **ret, struct err *e);
-/* Bytes (and inodes) of its writable layer. */
+/* Bytes (and inodes) of its writable layer, at most a minute old. */
 int pod_disk_wait(struct engine *eng, const char *id, uint64_t *ret_bytes, uint64_t *ret_inodes);
 
 /* "CAP_NET_ADMIN", "ALL": one that there is? */
