@@ -314,6 +314,24 @@ static int check_attach(struct net *n, const struct sandbox *s, const struct net
 	return 0;
 }
 
+void sandbox_self_elements(struct net *n, struct nft_batch *b, const struct sandbox *s, bool add)
+{
+	struct endpoint *p;
+	list_each(p, &s->endpoints, node)
+		if (p->network->pub.owner[0] && p->addr)
+			rules_self(b, n->table, p->addr, add);
+}
+
+static int self_commit_wait(struct net *n, const struct endpoint *p, bool add, struct err *e)
+{
+	if (!p->network->pub.owner[0] || !p->addr)
+		return 0;
+	AUTO(nft_batch) struct nft_batch b;
+	nft_batch_init(&b);
+	rules_self(&b, n->table, p->addr, add);
+	return net_commit_wait(n, &b, e);
+}
+
 static int attach_locked_wait(struct net *n, struct sandbox *s, struct network *w, const struct net_attach *how, struct endpoint **ret, struct err *e)
 {
 	struct endpoint *before = sandbox_gateway(s), *p = endpoint_new(n, s, w);
@@ -331,6 +349,8 @@ static int attach_locked_wait(struct net *n, struct sandbox *s, struct network *
 			err_set(e, r, "%s", j.err.text);
 		p->index = j.plan.index;
 	}
+	if (r == 0)
+		r = self_commit_wait(n, p, true, e);
 	if (r < 0) {
 		endpoint_free(n, p);
 		return r;
@@ -403,6 +423,7 @@ int net_detach_wait(struct net *n, const char *container, const char *network, s
 			j.index = after->index;
 			j.gateway = after->network->gateway;
 		}
+		self_commit_wait(n, p, false, NULL);
 		if (veth[0] && net_job_wait(detach_job, &j) < 0)
 			log_warn("a container's interface could not be removed", "veth=%s error=\"%s\"", veth, j.err.text);
 		endpoint_free(n, p);

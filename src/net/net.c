@@ -99,6 +99,7 @@ static int bring_up_wait(struct net *n, struct err *e)
 		struct sandbox *s = x->value;
 		if (s->target)
 			ports_elements(n, &b, s, true);
+		sandbox_self_elements(n, &b, s, true);
 	}
 	r = net_commit_wait(n, &b, e);
 	return r < 0 ? err_prefix(e, "set up nftables table %s", n->table) : 0;

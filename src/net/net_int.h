@@ -126,6 +126,8 @@ void endpoint_free(struct net *n, struct endpoint *p);   /* gives the address ba
 int endpoint_name(struct endpoint *p);                   /* fills dns_names anew */
 void endpoint_fill(struct endpoint *p);                  /* pub from the rest */
 void sandbox_tell_dns_wait(struct net *n, struct sandbox *s);
+/* Elements of the endpoints on open networks. */
+void sandbox_self_elements(struct net *n, struct nft_batch *b, const struct sandbox *s, bool add);
 struct dns_source net_dns_source(struct net *n);
 
 /* publish.c */

@@ -34,6 +34,7 @@ static const struct nft_set sets[] = {
 	{ "open", { NFT_TYPE_IFNAME } },
 	{ "icc", { NFT_TYPE_IFNAME, NFT_TYPE_IFNAME } },
 	{ "pairs", { NFT_TYPE_IFNAME, NFT_TYPE_IFNAME } },
+	{ "self", { NFT_TYPE_ADDR, NFT_TYPE_ADDR } },
 	{ "dnat_any", { NFT_TYPE_PROTO, NFT_TYPE_PORT }, { NFT_TYPE_ADDR, NFT_TYPE_PORT } },
 	{ "dnat_addr", { NFT_TYPE_ADDR, NFT_TYPE_PROTO, NFT_TYPE_PORT }, { NFT_TYPE_ADDR, NFT_TYPE_PORT } },
 };
@@ -140,6 +141,14 @@ static void postrouting(struct build x, struct net_cidr pods)
 	nft_match_mark(&r, MARK_HAIRPIN);
 	nft_masquerade(&r);
 	nft_rule_add(&r, false);
+	r = start(x, "postrouting", "a pod that reaches itself through a service");
+	nft_match_ipv4(&r);
+	in_set(&r, NFT_META_OIFNAME, "open", false);
+	nft_load_payload(&r, NFT_PAYLOAD_NETWORK_HEADER, 12, 4, 0);
+	nft_load_payload(&r, NFT_PAYLOAD_NETWORK_HEADER, 16, 4, 1);
+	nft_lookup(&r, "self", 0, false);
+	nft_masquerade(&r);
+	nft_rule_add(&r, false);
 	if (pods.len) {
 		r = start(x, "postrouting", "pods know each other by their addresses");
 		nft_match_ipv4(&r);
@@ -184,7 +193,8 @@ static void element(struct nft_batch *b, const char *table, const char *set, boo
 void rules_network(struct nft_batch *b, const char *table, const struct rules_network *w, bool add)
 {
 	element(b, table, "bridges", add, w->bridge, 1);
-	element(b, table, "pairs", add, w->bridge, 2);
+	if (!w->open)
+		element(b, table, "pairs", add, w->bridge, 2);
 	if (w->masquerade && !w->internal)
 		element(b, table, "masq", add, w->bridge, 1);
 	if (w->internal)
@@ -193,6 +203,12 @@ void rules_network(struct nft_batch *b, const char *table, const struct rules_ne
 		element(b, table, "open", add, w->bridge, 1);
 	if (w->icc)
 		element(b, table, "icc", add, w->bridge, 2);
+}
+
+void rules_self(struct nft_batch *b, const char *table, uint32_t addr, bool add)
+{
+	uint32_t key[2] = { htonl(addr), htonl(addr) };
+	nft_element(b, NFT_INET, table, "self", add, slice_n(key, sizeof key), (struct slice){ 0 });
 }
 
 void rules_port(struct nft_batch *b, const char *table, const struct rules_port *p, bool add)

@@ -12,7 +12,8 @@
  * Mark 0x02000000 (one bit, the others are left alone): between forward and postrouting, a published port reached from its own
  * bridge. The interface it came from is not known in postrouting where bridge-nf-call-iptables is on.
  *
- * Sets by interface name: bridges, masq, internal, open (entered from anywhere: pods), icc (bridge . bridge), pairs (bridge . bridge).
+ * Sets by interface name: bridges, masq, internal, open (entered from anywhere: pods), icc (bridge . bridge), pairs (bridge . bridge; not of
+ * open ones, which are routed and keep their source). Set by address: self (address . the same address).
  * Maps: dnat_any proto . port -> address . port; dnat_addr host address . proto . port -> address . port.
  */
 #pragma once
@@ -25,6 +26,8 @@ struct rules_port { enum net_proto proto; uint32_t host_addr; uint16_t host_port
 /* pods: what packets from open bridges reach under their own address; len 0 none. Table, chains, rules, sets; whatever stood in chains, sets and maps of the same name is gone afterwards, in one step. */
 void rules_base(struct nft_batch *b, const char *table, struct net_cidr pods);
 void rules_network(struct nft_batch *b, const char *table, const struct rules_network *w, bool add);
+/* An address of an open network: a connection of it to itself, by way of a service, is masqueraded. */
+void rules_self(struct nft_batch *b, const char *table, uint32_t addr, bool add);
 void rules_port(struct nft_batch *b, const char *table, const struct rules_port *p, bool add);
 
 /*

@@ -21,10 +21,10 @@ TEST(the_base_table_is_replaced_in_one_batch)
 	CHECK_INT(b.error, 0);
 	CHECK(slice_starts(buf_slice(&text), "add table t\ndelete table t\nadd table t\n"));
 	CHECK_INT(count(&text, "add chain"), 5);
-	CHECK_INT(count(&text, "add set"), 6);
+	CHECK_INT(count(&text, "add set"), 7);
 	CHECK_INT(count(&text, "add map"), 2);
-	CHECK_INT(count(&text, "add rule"), 18);
-	CHECK_INT(count(&text, "masq"), 3 + 1 + 1);     /* three rules, the set and its use */
+	CHECK_INT(count(&text, "add rule"), 19);
+	CHECK_INT(count(&text, "masq"), 4 + 1 + 1);     /* four rules, the set and its use */
 }
 
 TEST(a_published_port_is_one_element)
@@ -60,5 +60,6 @@ TEST(an_open_network_is_entered_from_anywhere)
 	b.trace = &text;
 	rules_network(&b, "t", &(struct rules_network){ "br0", .masquerade = true, .open = true }, true);
 	CHECK_INT(count(&text, "element open"), 1);
+	CHECK_INT(count(&text, "element pairs"), 0);
 	CHECK_INT(count(&text, "element masq"), 1);
 }

@@ -397,6 +397,7 @@ int net_sandbox_close_wait(struct net *n, const char *container)
 	nft_batch_init(&b);
 	if (s->target)
 		ports_elements(n, &b, s, false);
+	sandbox_self_elements(n, &b, s, false);
 	/* Closed first: the dns client finds nothing to describe and lets the sockets go, which hold the namespace. */
 	bool named = s->path[0] != 0;
 	s->closed = true;

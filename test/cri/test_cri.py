@@ -206,6 +206,21 @@ def test_host_ports(cri):
     cri.pod("other", port_mappings=[dict(container_port=1, host_port=0)])
 
 
+def test_who_comes_through_a_port(cri, eng):
+    """A neighbour keeps its address; a pod that reaches itself must not."""
+    port, gateway = free_port(), eng.pod_cidr.replace("0/24", "1")
+    a = cri.pod("a", port_mappings=[dict(container_port=8080, host_port=port)])
+    script = "mkdir -p /w/cgi-bin; printf '#!/bin/sh\\necho; echo $REMOTE_ADDR\\n' > /w/cgi-bin/who; chmod 755 /w/cgi-bin/who; exec httpd -f -p 8080 -h /w"
+    ca, b = cri.container(a, command=["sh", "-c", script]), cri.pod("b")
+    cb = cri.container(b)
+
+    def who(c):
+        return cri.sh(c, f"(printf 'GET /cgi-bin/who HTTP/1.0\\r\\n\\r\\n'; sleep 0.3) | nc -w 2 {gateway} {port} | tail -1")[1].strip()
+    wait_until(lambda: who(cb))
+    assert cri.pod_status(b[0]).network.ip in who(cb)
+    assert gateway in who(ca)
+
+
 def test_host_namespaces(cri):
     p = cri.pod("host", linux=sandbox_ns(NODE, NODE, NODE))
     c = cri.container(p, linux=sandbox_ns(NODE, NODE, NODE))
