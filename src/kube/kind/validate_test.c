@@ -212,3 +212,39 @@ TEST(the_sentence_of_a_status_names_kind_object_and_all_problems)
 	kind_problems_text(&p, "Pod", "x", &b);
 	CHECK_STR(b.ptr, "Pod \"x\" is invalid: [spec.containers[0].name: Required value, spec.containers[0].image: Required value]");
 }
+
+#define JOB(members, pod) "{" META ",\"spec\":{" members ",\"template\":{\"spec\":{" C ",\"restartPolicy\":\"" pod "\"}}}}"
+
+static const char *wrong_job(const char *json)
+{
+	struct kube_job *o = object(T_kube_job, json);
+	o->metadata.uid = "u";
+	CHECK_INT(kind_prepare_create(T_kube_job, &a, o), 0);
+	return faults(T_kube_job, o, NULL);
+}
+
+TEST(a_jobs_policies_are_checked)
+{
+	CHECK_STR(wrong_job(JOB("\"podFailurePolicy\":{\"rules\":[{\"action\":\"Ignore\",\"onPodConditions\":[{\"type\":\"DisruptionTarget\"}]},"
+		"{\"action\":\"FailJob\",\"onExitCodes\":{\"operator\":\"In\",\"containerName\":\"c\",\"values\":[1,42]}}]}", "Never")), "");
+	CHECK_STR(wrong_job(JOB("\"podFailurePolicy\":{\"rules\":[{\"action\":\"FailIndex\",\"onExitCodes\":{\"operator\":\"In\",\"containerName\":\"x\",\"values\":[3,0,3]}},{\"action\":\"\"}]}", "OnFailure")),
+		"spec.podFailurePolicy.rules[0].action: Invalid value: \"FailIndex\": requires the backoffLimitPerIndex to be set\n"
+		"spec.podFailurePolicy.rules[0].onExitCodes.containerName: Invalid value: \"x\": must be one of the container or initContainer names in the pod template\n"
+		"spec.podFailurePolicy.rules[0].onExitCodes.values[1]: Invalid value: 0: must not be 0 for the In operator\n"
+		"spec.podFailurePolicy.rules[0].onExitCodes.values[2]: Duplicate value: 3\n"
+		"spec.podFailurePolicy.rules[0].onExitCodes.values: Invalid value: [3,0,3]: must be ordered\n"
+		"spec.podFailurePolicy.rules[1].action: Required value: valid values: [\"Count\" \"FailIndex\" \"FailJob\" \"Ignore\"]\n"
+		"spec.podFailurePolicy.rules[1]: Invalid value: specifying one of OnExitCodes and OnPodConditions is required\n"
+		"spec.template.spec.restartPolicy: Invalid value: \"OnFailure\": only \"Never\" is supported when podFailurePolicy is specified");
+	CHECK_STR(wrong_job(JOB("\"completionMode\":\"Indexed\",\"completions\":5,\"successPolicy\":{\"rules\":[{\"succeededIndexes\":\"0,2-4\",\"succeededCount\":3}]}", "Never")), "");
+	CHECK_STR(wrong_job(JOB("\"completionMode\":\"Indexed\",\"completions\":5,\"managedBy\":\"x\",\"successPolicy\":{\"rules\":[{\"succeededIndexes\":\"0,2-5\"},"
+		"{\"succeededIndexes\":\"3,1\"},{\"succeededIndexes\":\"1-2-3\"},{\"succeededIndexes\":\"a\"},{\"succeededIndexes\":\"0-1\",\"succeededCount\":3},{}]}", "Never")),
+		"spec.managedBy: Invalid value: \"x\": must be a domain-prefixed path (such as \"acme.io/foo\")\n"
+		"spec.successPolicy.rules[0].succeededIndexes: Invalid value: \"0,2-5\": error parsing succeededIndexes: too large index: \"5\"\n"
+		"spec.successPolicy.rules[1].succeededIndexes: Invalid value: \"3,1\": error parsing succeededIndexes: non-increasing order, previous: 3, current: 1\n"
+		"spec.successPolicy.rules[2].succeededIndexes: Invalid value: \"1-2-3\": error parsing succeededIndexes: the fragment \"1-2-3\" violates the requirement "
+		"that an index interval can have at most two parts separated by '-'\n"
+		"spec.successPolicy.rules[3].succeededIndexes: Invalid value: \"a\": error parsing succeededIndexes: cannot convert string to integer for index: \"a\"\n"
+		"spec.successPolicy.rules[4].succeededCount: Invalid value: 3: must be less than or equal to 2 (the number of indexes in the specified succeededIndexes field)\n"
+		"spec.successPolicy.rules[5]: Required value: at least one of succeededCount or succeededIndexes must be specified");
+}
