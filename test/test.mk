@@ -43,7 +43,7 @@ fuzz-build: $(FUZZERS:%=$(O)/fuzz/%-fuzz)
 
 test:           ## every test: units, scenes, real clients, kill rounds, fuzz corpora (root)
 	@tools/deps $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
-	@$(MAKE) all unit test-tools fuzz-replay venv peers kube-testdata go-testdata
+	@$(MAKE) all unit test-tools fuzz-replay venv peers kube-testdata go-testdata schema-oracle
 	@test/run --build $(B)
 soak:           ## long loops: 100 kill rounds, every fuzzer 60 s, all sanitizers
 	@tools/deps $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)

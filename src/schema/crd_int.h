@@ -6,7 +6,7 @@
 #include "schema/node_int.h"
 #include "schema/patch_int.h"
 
-enum { CRD_MAX_PROBLEMS = 200, CRD_MAX_BYTES = 64 << 20, CRD_MAX_PATTERN = 16 << 10, CRD_MAX_SUBJECT = 4096 };
+enum { CRD_MAX_PROBLEMS = 200, CRD_MAX_BYTES = 64 << 20, CRD_MAX_PATTERN = 16 << 10 };
 
 enum crd_type { CRD_ANY, CRD_OBJECT, CRD_ARRAY, CRD_STRING, CRD_INTEGER, CRD_NUMBER, CRD_BOOLEAN };
 
@@ -59,7 +59,7 @@ void problem_forbidden(struct schema_problems *p, const char *field, const char 
 /* A value as field errors show it. */
 void problem_value(const struct tree *v, struct buf *out);
 
-/* --- crd_regex.c: Go's regular expressions by PCRE2's automaton --- */
+/* --- crd_regex.c: Go's regular expressions --- */
 /* 0, -EINVAL (e: why not), -ENOMEM. */
 int crd_pattern_new(const char *text, struct crd_pattern *next, struct crd_pattern **ret, struct err *e);
 void crd_patterns_free(struct crd_pattern *all);

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/test.h"
 #include "schema/crd.h"
+#include "schema/crd_int.h"
 
 static struct err e;
 
@@ -107,5 +108,49 @@ TEST(custom_resources_are_pruned_filled_and_checked_as_kubernetes_does)
 		crd_unref(s);
 	}
 	CHECK(number > 500);
+	arena_release(&a);
+}
+
+TEST(patterns_match_what_go_matches)
+{
+	AUTO(buf) struct buf text = BUF_INIT(64 << 20);
+	AUTO(buf) struct buf report = BUF_INIT(1 << 20);
+	const char *dir = getenv("CORACLE_SCHEMA_ORACLE");
+	struct arena a;
+	struct slice line;
+	unsigned n = 0, wrong = 0;
+	arena_init(&a, 64 << 20);
+	if (file_read(AT_FDCWD, arena_fmt(&a, "%s/regex.jsonl", dir ? dir : "build/schema-oracle"), &text) < 0)
+		test_skip("no documents by Kubernetes' code (make schema-oracle needs Go)");
+	struct slice rest = buf_slice(&text);
+	while (slice_next(&rest, '\n', &line)) {
+		struct tree t;
+		struct crd_pattern *p = NULL;
+		arena_release(&a);
+		arena_init(&a, 64 << 20);
+		if (!line.len)
+			continue;
+		CHECK_OK(tree_from_json(line, 0, &a, &t, &e), &e);
+		n++;
+		struct slice why = tree_text(tree_gets(&t, "error"));
+		const char *pattern = arena_dup(&a, tree_text(tree_gets(&t, "pattern")));
+		int r = crd_pattern_new(pattern, NULL, &p, &e);
+		if (why.len ? r == 0 || !slice_eq(why, slice_of(e.text)) : r < 0) {
+			wrong++;
+			buf_addf(&report, "%s: %s\n  not %.*s\n", pattern, r < 0 ? e.text : "fine", SLICE_FMT(why));
+		}
+		const struct tree *cases = tree_gets(&t, "cases");
+		for (uint32_t i = 0; r == 0 && cases && i < cases->n; i++) {
+			bool want = tree_is_true(tree_at(&cases->items[i], 1));
+			int got = crd_pattern_match(p, tree_text(tree_at(&cases->items[i], 0)));
+			wrong += got != want;
+			if (got != want)
+				buf_addf(&report, "%s on \"%.*s\": %d\n", pattern, SLICE_FMT(tree_text(tree_at(&cases->items[i], 0))), got);
+		}
+		crd_patterns_free(p);
+	}
+	CHECK(n > 1000);
+	if (wrong)
+		test_fail(__FILE__, __LINE__, "%u wrong:\n%s", wrong, report.ptr);
 	arena_release(&a);
 }

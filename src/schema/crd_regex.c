@@ -1,118 +1,154 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Patterns: the syntax is Go's (RE2), the engine PCRE2's breadth-first matcher,
- * which visits each character once for all states together and so has no bad
- * cases: the pattern is anchored behind a lazy ".*", so that there is one pass.
- * What PCRE2 knows and Go does not is refused first.
+ * Patterns of custom resources. No C library keeps RE2's promise of linear time
+ * (PCRE2's automaton counts repetitions and is cubic for `^([a-z]+-?)*$`), so
+ * this is a simulation of all states at once: a text of n characters and a
+ * program of m instructions cost n times m steps and no more.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "schema/crd_int.h"
+#include "base/assert.h"
+#include "schema/crd_regex_int.h"
 #include "schema/schema_int.h"
 
-struct crd_pattern {
-	pcre2_code *code;
-	struct crd_pattern *next;
-};
+/* --- nodes to instructions --- */
 
-static int refuse(struct err *e, const char *what, const char *at, int n)
+static uint32_t emit(struct crd_pattern *p, uint8_t op)
 {
-	return err_set(e, EINVAL, "error parsing regexp: %s: `%.*s`", what, n, at);
+	if (!p->room) {
+		uint32_t more = MAX(p->n, 32u);
+		struct regex_inst *v = p->n >= REGEX_MAX_PROGRAM ? NULL : arena_array(&p->arena, (size_t)p->n + more, sizeof *v);
+		if (!v)
+			return UINT32_MAX;
+		if (p->n)
+			memcpy(v, p->program, p->n * sizeof *v);
+		p->program = v;
+		p->room = more;
+	}
+	p->room--;
+	p->program[p->n] = (struct regex_inst){ .op = op };
+	return p->n++;
 }
 
-/* Behind "(?": flags, a group without number, or a name. */
-static int check_group(const char *s, struct err *e)
+static int compile(struct crd_pattern *p, const struct regex_node *v);
+
+/* x? as `split L, out; L: x`, optional ones one in another. */
+static int compile_repeat(struct crd_pattern *p, const struct regex_node *v)
 {
-	if (*s == ':')
+	int r = 0;
+	for (int i = 0; r == 0 && i < v->min; i++) {
+		uint32_t before = p->n;
+		r = compile(p, v->left);
+		if (p->n == before)
+			break;      /* nothing, and nothing again */
+	}
+	if (r < 0)
+		return r;
+	if (v->max < 0) {
+		uint32_t split = emit(p, RE_SPLIT);
+		r = split == UINT32_MAX ? -E2BIG : compile(p, v->left);
+		uint32_t jump = r < 0 ? UINT32_MAX : emit(p, RE_JUMP);
+		if (jump == UINT32_MAX)
+			return -E2BIG;
+		p->program[jump].a = split;
+		p->program[split].a = split + 1;
+		p->program[split].b = p->n;
 		return 0;
-	if ((s[0] == 'P' && s[1] == '<') || (s[0] == '<' && s[1] != '=' && s[1] != '!'))
-		return 0;
-	size_t n = strspn(s, "imsU-");
-	if (n && (s[n] == ')' || s[n] == ':'))
-		return 0;
-	return refuse(e, "invalid or unsupported Perl syntax", s - 2, 3);
+	}
+	uint32_t first = p->n;
+	for (int i = v->min; r == 0 && i < v->max; i++) {
+		uint32_t split = emit(p, RE_SPLIT);
+		if (split == UINT32_MAX)
+			return -E2BIG;
+		p->program[split].a = split + 1;
+		p->program[split].b = UINT32_MAX;
+		r = compile(p, v->left);
+	}
+	for (uint32_t i = first; i < p->n; i++)
+		if (p->program[i].op == RE_SPLIT && p->program[i].b == UINT32_MAX)
+			p->program[i].b = p->n;
+	return r;
 }
 
-static int check_escape(const char *s, bool in_class, struct err *e)
+/* The parts of a chain, which leans left and may be long. */
+static int parts(struct crd_pattern *p, const struct regex_node *v, const struct regex_node ***ret, uint32_t *ret_n)
 {
-	static const char both[] = "dDsSwWpPafnrtvxQE", outside[] = "AzbB";
-	if (!s[1])
-		return refuse(e, "trailing backslash at end of expression", "", 0);
-	if ((s[1] >= 'a' && s[1] <= 'z') || (s[1] >= 'A' && s[1] <= 'Z') || (s[1] >= '1' && s[1] <= '9'))
-		if (!strchr(both, s[1]) && (in_class || !strchr(outside, s[1])))
-			return refuse(e, "invalid escape sequence", s, 2);
+	uint32_t n = 1;
+	for (const struct regex_node *x = v; x->kind == v->kind; x = x->left)
+		n++;
+	const struct regex_node **list = arena_array(&p->arena, n, sizeof *list);
+	if (!list)
+		return -E2BIG;
+	uint8_t kind = v->kind;
+	for (uint32_t i = n; i-- > 1; v = v->left)
+		list[i] = v->right;
+	list[0] = v;
+	must(v->kind != kind);
+	*ret = list;
+	*ret_n = n;
 	return 0;
 }
 
-/* What Go does not have: look-around, back references, possessive and nested repetition, recursion, verbs. */
-static int check_syntax(const char *text, struct err *e)
+static int compile_alt(struct crd_pattern *p, const struct regex_node *v)
 {
-	bool in_class = false, was_repeat = false;
-	for (const char *s = text; *s; s++) {
-		bool is_repeat = false;
-		int r = 0;
-		if (*s == '\\') {
-			r = check_escape(s, in_class, e);
-			s++;
-		} else if (in_class) {
-			in_class = *s != ']';
-			if (s[0] == '[' && s[1] == ':') {
-				const char *end = strstr(s, ":]");
-				s = end ? end + 1 : s;
-			}
-		} else if (*s == '[') {
-			in_class = true;
-			s += s[1] == '^';
-			s += s[1] == ']';      /* a bracket that comes first stands for itself */
-		} else if (s[0] == '(' && s[1] == '?') {
-			r = check_group(s + 2, e);
-			s++;                   /* its '?' repeats nothing */
-		} else if (s[0] == '(' && s[1] == '*') {
-			r = refuse(e, "missing argument to repetition operator", "*", 1);
-		} else if (strchr("*+?", *s)) {
-			is_repeat = true;
-		} else if (*s == '{') {
-			size_t n = strspn(s + 1, "0123456789,");
-			is_repeat = n && s[n + 1] == '}' && s[1] != ',';
-			s += is_repeat ? n + 1 : 0;
-		}
-		if (r == 0 && is_repeat && was_repeat)
-			r = refuse(e, "invalid nested repetition operator", s - 1, 2);
-		if (r < 0)
-			return r;
-		/* one '?' behind a repetition makes it lazy */
-		if (is_repeat && s[1] == '?')
-			s++;
-		was_repeat = is_repeat;
+	const struct regex_node **list;
+	uint32_t n, *jump;
+	int r = parts(p, v, &list, &n);
+	if (r < 0 || !(jump = arena_array(&p->arena, n, sizeof *jump)))
+		return -E2BIG;
+	for (uint32_t i = 0; i + 1 < n; i++) {
+		uint32_t split = emit(p, RE_SPLIT);
+		if (split == UINT32_MAX || compile(p, list[i]) < 0 || (jump[i] = emit(p, RE_JUMP)) == UINT32_MAX)
+			return -E2BIG;
+		p->program[split].a = split + 1;
+		p->program[split].b = p->n;
 	}
+	r = compile(p, list[n - 1]);
+	for (uint32_t i = 0; i + 1 < n; i++)
+		p->program[jump[i]].a = p->n;
+	return r;
+}
+
+static int compile_cat(struct crd_pattern *p, const struct regex_node *v)
+{
+	const struct regex_node **list;
+	uint32_t n;
+	int r = parts(p, v, &list, &n);
+	for (uint32_t i = 0; r == 0 && i < n; i++)
+		r = compile(p, list[i]);
+	return r;
+}
+
+static int compile(struct crd_pattern *p, const struct regex_node *v)
+{
+	switch (v->kind) {
+	case RN_EMPTY: return 0;
+	case RN_REPEAT: return compile_repeat(p, v);
+	case RN_ALT: return compile_alt(p, v);
+	case RN_CAT: return compile_cat(p, v);
+	}
+	uint32_t at = emit(p, v->kind == RN_CHAR ? RE_CHAR : v->kind == RN_CLASS ? RE_CLASS : v->op);
+	if (at == UINT32_MAX)
+		return -E2BIG;
+	p->program[at].a = v->c;
+	p->program[at].class = v->class;
 	return 0;
 }
 
 int crd_pattern_new(const char *text, struct crd_pattern *next, struct crd_pattern **ret, struct err *e)
 {
-	if (strlen(text) > CRD_MAX_PATTERN)
-		return err_set(e, EINVAL, "error parsing regexp: expression is too large");
-	int r = check_syntax(text, e), why;
-	if (r < 0)
-		return r;
-	/* alone first, so that "a)|(b" is refused and errors speak of the pattern */
-	size_t where;
-	pcre2_code *alone = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, PCRE2_UTF, &why, &where, NULL);
-	if (!alone) {
-		PCRE2_UCHAR message[256];
-		pcre2_get_error_message(why, message, sizeof message);
-		return refuse(e, (const char *)message, text + MIN(where, strlen(text)), 40);
-	}
-	pcre2_code_free(alone);
-	AUTO(free) char *full = fmt_new("(?s:.*?)(?:%s)", text);
+	struct regex_node *root;
 	struct crd_pattern *p = calloc(1, sizeof *p);
-	if (p && full)
-		p->code = pcre2_compile((PCRE2_SPTR)full, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_ANCHORED | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE,
-			&why, &where, NULL);
-	if (!p || !p->code) {
-		free(p);
-		return full ? err_set(e, EINVAL, "error parsing regexp: expression is too large") : err_nomem(e);
+	if (!p)
+		return err_nomem(e);
+	arena_init(&p->arena, 16 << 20);
+	int r = strlen(text) > CRD_MAX_PATTERN ? err_set(e, EINVAL, "error parsing regexp: expression is too large") : regex_parse(p, text, &root, e);
+	if (r == 0 && (compile(p, root) < 0 || emit(p, RE_MATCH) == UINT32_MAX))
+		r = err_set(e, EINVAL, "error parsing regexp: expression is too large");
+	if (r < 0) {
+		crd_patterns_free(p);
+		return r;
 	}
 	p->next = next;
 	*ret = p;
@@ -123,30 +159,120 @@ void crd_patterns_free(struct crd_pattern *all)
 {
 	while (all) {
 		struct crd_pattern *next = all->next;
-		pcre2_code_free(all->code);
+		for (uint32_t i = 0; i < all->n_properties; i++)
+			pcre2_code_free(all->properties[i]->code);
+		arena_release(&all->arena);
 		free(all);
 		all = next;
 	}
 }
 
+/* --- matching --- */
+
+struct threads {
+	uint32_t *dense, *sparse, n;
+};
+struct machine {
+	const struct crd_pattern *p;
+	struct threads now, next;
+	uint32_t *stack;
+	bool is_matched;
+};
+
+static bool has(const struct threads *t, uint32_t pc)
+{
+	return t->sparse[pc] < t->n && t->dense[t->sparse[pc]] == pc;
+}
+
+static bool is_word(uint32_t c)
+{
+	return c == '_' || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z' && c < 0x80);
+}
+
+/* What lies before and behind the place; UINT32_MAX: nothing. */
+static bool holds(uint8_t op, uint32_t before, uint32_t behind)
+{
+	switch (op) {
+	case RE_BEGIN_TEXT: return before == UINT32_MAX;
+	case RE_END_TEXT: return behind == UINT32_MAX;
+	case RE_BEGIN_LINE: return before == UINT32_MAX || before == '\n';
+	case RE_END_LINE: return behind == UINT32_MAX || behind == '\n';
+	}
+	return (is_word(before) != is_word(behind)) == (op == RE_WORD);
+}
+
+/* Adds a state and all that can be reached from it without a character. */
+static void add(struct machine *m, struct threads *t, uint32_t from, uint32_t before, uint32_t behind)
+{
+	uint32_t n = 0;
+	m->stack[n++] = from;
+	while (n) {
+		uint32_t pc = m->stack[--n];
+		if (has(t, pc))
+			continue;
+		t->sparse[pc] = t->n;
+		t->dense[t->n++] = pc;
+		const struct regex_inst *i = &m->p->program[pc];
+		if (i->op == RE_MATCH) {
+			m->is_matched = true;
+		} else if (i->op == RE_JUMP) {
+			m->stack[n++] = i->a;
+		} else if (i->op == RE_SPLIT) {
+			m->stack[n++] = i->b;
+			m->stack[n++] = i->a;
+		} else if (i->op >= RE_BEGIN_TEXT && holds(i->op, before, behind)) {
+			m->stack[n++] = pc + 1;
+		}
+	}
+}
+
+static bool in_class(const struct regex_class *c, uint32_t rune)
+{
+	bool is_in = false;
+	for (uint32_t i = 0; i < c->n && !is_in; i++)
+		is_in = rune >= c->range[i].lo && rune <= c->range[i].hi;
+	for (const struct regex_property *p = c->property; p && !is_in; p = p->next)
+		is_in = regex_has_property(p, rune);
+	return is_in != c->is_negative;
+}
+
+static void run(struct machine *m, struct slice text)
+{
+	const char *p = text.len ? text.ptr : "", *end = p + text.len;
+	uint32_t before = UINT32_MAX;
+	unsigned n = 0;
+	uint32_t c = p < end ? regex_rune(p, end, &n) : UINT32_MAX;
+	for (;;) {
+		add(m, &m->now, 0, before, c);
+		if (m->is_matched || p >= end)
+			return;
+		p += n;
+		uint32_t behind = p < end ? regex_rune(p, end, &n) : UINT32_MAX;
+		m->next.n = 0;
+		for (uint32_t i = 0; i < m->now.n && !m->is_matched; i++) {
+			const struct regex_inst *x = &m->p->program[m->now.dense[i]];
+			if ((x->op == RE_CHAR && x->a == c) || (x->op == RE_CLASS && in_class(x->class, c)))
+				add(m, &m->next, m->now.dense[i] + 1, c, behind);
+		}
+		struct threads t = m->now;
+		m->now = m->next;
+		m->next = t;
+		before = c;
+		c = behind;
+		if (m->is_matched)
+			return;
+	}
+}
+
 int crd_pattern_match(const struct crd_pattern *p, struct slice text)
 {
-	pcre2_match_data *m = pcre2_match_data_create(4, NULL);
-	int r = PCRE2_ERROR_DFA_WSSIZE;
-	if (!m)
-		return -ENOMEM;
-	if (text.len > CRD_MAX_SUBJECT) {
-		pcre2_match_data_free(m);
+	if ((uint64_t)text.len * p->n > REGEX_MAX_WORK)
 		return -E2BIG;
-	}
-	for (size_t n = 2000; r == PCRE2_ERROR_DFA_WSSIZE && n <= 2000u << 10; n *= 8) {
-		AUTO(free) int *work = calloc(n, sizeof *work);
-		if (!work) {
-			pcre2_match_data_free(m);
-			return -ENOMEM;
-		}
-		r = pcre2_dfa_match(p->code, (PCRE2_SPTR)(text.len ? text.ptr : ""), text.len, 0, PCRE2_DFA_SHORTEST, m, NULL, work, n);
-	}
-	pcre2_match_data_free(m);
-	return r >= 0 ? 1 : r == PCRE2_ERROR_NOMATCH ? 0 : -E2BIG;
+	AUTO(free) uint32_t *memory = calloc(6 * (size_t)p->n + 8, sizeof *memory);
+	if (!memory)
+		return -ENOMEM;
+	uint32_t n = p->n;
+	struct machine m = { .p = p, .now = { memory, memory + n, 0 }, .next = { memory + 2 * n, memory + 3 * n, 0 }, .stack = memory + 4 * n };
+	run(&m, text);
+	return m.is_matched;
 }

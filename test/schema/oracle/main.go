@@ -67,5 +67,6 @@ func main() {
 	lines("crd", 1500, crd)
 	lines("jsonpath", 3000, jsonPath)
 	lines("jsonpath-doc", 1, jsonPathDoc)
+	lines("regex", 20000, regexes)
 	lines("mergepatch", 1000, mergePatch)
 }
