@@ -446,3 +446,46 @@ def test_engine_and_server_may_be_killed_under_the_node(own_cluster):
     p = c.wait_pod("dies", lambda p: status_of(p)["restartCount"] == 1 and condition(p, "Ready") == "True", 40)
     assert status_of(p)["lastState"]["terminated"]["exitCode"] == 137
     assert status_of(c.get("pod", "stays"))["restartCount"] == 0
+
+
+def test_an_image_behind_a_password_needs_a_pull_secret(cluster):
+    import base64
+    import crypt
+    from cluster_test import free_port
+    from coracle_test import BIN
+    d, port = os.path.join(cluster.engine.dir, "registry"), free_port()
+    os.makedirs(d)
+    open(d + "/htpasswd", "w").write("me:" + crypt.crypt("geheim", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)) + "\n")
+    reg = subprocess.Popen([BIN + "/coracled", "registry", "--root", d, "--addr", f"127.0.0.1:{port}", "--htpasswd", d + "/htpasswd"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        image = f"127.0.0.1:{port}/private/bb:1"
+        wait_until(lambda: cluster.engine.docker("login", "-u", "me", "-p", "geheim", f"127.0.0.1:{port}", check=False).returncode == 0)
+        cluster.engine.docker("tag", "busybox", image)
+        cluster.engine.docker("push", image)
+        cluster.engine.docker("rmi", image)
+        auth = base64.b64encode(b"me:geheim").decode()
+        cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pull", "namespace": "default"}, "type": "kubernetes.io/dockerconfigjson",
+                       "data": {".dockerconfigjson": base64.b64encode(json.dumps({"auths": {f"127.0.0.1:{port}": {"auth": auth}}}).encode()).decode()}})
+        cluster.pod("noauth", [{"image": image, "command": SLEEP}])
+        cluster.pod("auth", [{"image": image, "command": SLEEP, "imagePullPolicy": "Always"}], imagePullSecrets=[{"name": "pull"}])
+        cluster.wait_pod("noauth", lambda p: state(p).get("waiting", {}).get("reason") in ("ErrImagePull", "ImagePullBackOff"))
+        p = cluster.wait_phase("auth", "Running")
+        assert status_of(p)["image"] == image
+        assert any(r == "Pulled" and m.startswith(f'Successfully pulled image "{image}" in ') for _, r, m in cluster.events("auth"))
+        cluster.delete("noauth", "auth", grace=1)
+    finally:
+        reg.kill()
+        reg.wait()
+
+
+def test_a_long_log_is_rotated_and_read_across_the_rotation(cluster):
+    cluster.pod("big", [{"command": ["sh", "-c", "head -c 11000000 /dev/zero | tr '\\0' x | fold -w 1000; echo; echo turned; while :; do sleep 1; echo more; done"]}])
+    p = cluster.wait_phase("big", "Running")
+    d = f"{cluster.engine.root}/node/logs/default_big_{p['metadata']['uid']}/c0"
+    wait_until(lambda: len(os.listdir(d)) == 2, 25, 0.3)
+    wait_until(lambda: os.path.getsize(d + "/0.log") > 0, 10)
+    text = cluster.logs("big")
+    assert text.count("x" * 1000 + "\n") == 11000 and "turned\n" in text and text.endswith("more\n")
+    assert cluster.logs("big", query="?tailLines=1") == "more\n"
+    cluster.delete("big", grace=1)
