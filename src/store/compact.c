@@ -67,7 +67,8 @@ static void forget(struct store *s, const struct store_event *ev)
 		store_index_remove(&s->index, ev->entry);
 		return;
 	}
-	memmove(ev->entry->old.v, ev->entry->old.v + n, (ev->entry->old.n - n) * sizeof(int64_t));
+	if (ev->entry->old.n > n)
+		memmove(ev->entry->old.v, ev->entry->old.v + n, (ev->entry->old.n - n) * sizeof(int64_t));
 	ev->entry->old.n -= n;
 	if (ev->entry->old.n == 0)
 		vec_release(&ev->entry->old);

@@ -106,8 +106,13 @@ def test_killed(own_server):
     for i in range(40):
         if own_server.ask("POST", MAPS, cm(f"k{i}"))[0] == 201:
             done.append(f"k{i}")
+    rv = own_server.ask("GET", f"{MAPS}/{done[10]}")[1]["metadata"]["resourceVersion"]
     own_server.kill()
     own_server.start()
+    c = own_server.connect()
+    c.request("GET", f"{MAPS}?watch=true&resourceVersion={rv}&timeoutSeconds=2")
+    events = [json.loads(line) for line in c.getresponse()]
+    assert [ev["object"]["metadata"]["name"] for ev in events if ev["type"] == "ADDED"][:len(done) - 11] == done[11:]
     _, l, _ = own_server.ask("GET", MAPS)
     names = {o["metadata"]["name"] for o in l["items"]}
     assert set(done) <= names

@@ -179,12 +179,54 @@ int api_bootstrap_wait(struct kube_api *a, struct err *e)
 	return r < 0 ? r : service_wait(a, e);
 }
 
+/* --- events are kept for an hour */
+
+static int64_t last_seen_ns(const struct kube_event *ev)
+{
+	int64_t at = MAX(kube_time_ns(ev->metadata.creation_timestamp), kube_time_ns(ev->last_timestamp));
+	return ev->series ? MAX(at, kube_time_ns(ev->series->last_observed_time)) : at;
+}
+
+static void expire_events_wait(struct kube_api *a)
+{
+	AUTO(arena) struct arena arena;
+	struct api_req q;
+	VEC(struct api_entry *) old = { 0 };
+	int64_t before = loop_realtime_ns(a->loop) - 3600 * NS_PER_S;
+	arena_init(&arena, 256 << 20);
+	if (api_own_req(a, &arena, "", "v1", "events", "", &q) < 0)
+		return;
+	const struct api_cache *c = q.res->cache;
+	for (size_t i = 0; i < c->items.n; i++) {
+		struct api_object o;
+		if (api_object_from_stored(q.res, c->items.v[i]->o, &arena, &o, NULL) == 0 && last_seen_ns((const struct kube_event *)o.head) < before &&
+		    vec_push(&old, c->items.v[i]) == 0)
+			api_entry_ref(c->items.v[i]);
+		if (i % 1000 == 999) {
+			arena_release(&arena);
+			if (api_own_req(a, &arena, "", "v1", "events", "", &q) < 0)
+				break;
+		}
+	}
+	for (size_t i = 0; i < old.n; i++) {
+		AUTO(api_version) struct api_version v = { 0 };
+		const struct kube_delete_options o = { 0 };
+		bool gone;
+		if (!a->stopping)
+			(void)api_remove_wait(&q, q.res, old.v[i]->ns, old.v[i]->name, &o, &v, &gone);
+		api_entry_unref(old.v[i]);
+	}
+	vec_release(&old);
+}
+
 static void keep(void *arg)
 {
 	struct kube_api *a = arg;
 	a->keeper = fiber_self();
-	while (sleep_wait(10 * NS_PER_S) == 0) {
+	for (unsigned i = 1; sleep_wait(10 * NS_PER_S) == 0; i++) {
 		struct err e = { 0 };
+		if (i % 30 == 0)
+			expire_events_wait(a);
 		int r = namespaces_wait(a, &e);
 		if (r == 0)
 			r = priority_classes_wait(a, &e);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "kube/kind/kind.h"
 
@@ -361,7 +362,11 @@ static int load(struct kube_api *a, const struct store_list *l, struct err *e)
 int api_caches_start_wait(struct kube_api *a, struct err *e)
 {
 	struct store_list l = { 0 };
-	int r = store_list_wait(a->store, "/", NULL, 0, 0, &l, e);
+	int64_t newest = store_revision(a->store), from = MAX(store_compacted(a->store), newest - API_HISTORY);
+	/* a little of the past, so that those who watched a server that died can go on where they were */
+	int r = store_list_wait(a->store, "/", NULL, 0, newest ? MAX(from, 1) : 0, &l, e);
+	if (r == -ESTALE)
+		r = store_list_wait(a->store, "/", NULL, 0, 0, &l, e);
 	if (r < 0)
 		return r;
 	a->watch.told = l.revision;
@@ -376,6 +381,8 @@ int api_caches_start_wait(struct kube_api *a, struct err *e)
 		r = store_watch(a->store, &a->watch, "/", l.revision, e);
 	}
 	store_list_release(&l);
+	if (r == 0 && api_seen_wait(a, newest, API_REQUEST_NS) < 0)
+		r = err_set(e, ETIMEDOUT, "reading the store's history took too long");
 	return r;
 }
 
