@@ -6,6 +6,7 @@
 
 const struct kcmd kctl_commands[] = {
 	{ "get", "(TYPE[.VERSION][.GROUP] [NAME | -l label] | TYPE[.VERSION][.GROUP]/NAME ...) [flags]", 0, -1, F(get_flags), 0, kcmd_get, "Display one or many resources" },
+	{ "describe", "(-f FILENAME | TYPE [NAME_PREFIX | -l label] | TYPE/NAME)", 0, -1, F(describe_flags), 0, kcmd_describe, "Show details of a specific resource or group of resources" },
 	{ "create", "-f FILENAME", 0, 0, F(create_flags), 0, kcmd_create, "Create a resource from a file or from stdin" },
 	{ "apply", "(-f FILENAME | -k DIRECTORY)", 0, 0, F(apply_flags), 0, kcmd_apply, "Apply a configuration to a resource by file name or stdin" },
 	{ "delete", "([-f FILENAME] | TYPE [(NAME | -l label | --all)])", 0, -1, F(delete_flags), 0, kcmd_delete, "Delete resources by file names, stdin, resources and names" },

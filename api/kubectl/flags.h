@@ -179,3 +179,7 @@ static const struct flag wait_flags[] = {
 	{ "for", 0, FLAG_STRING, NULL, NULL, "create, delete, condition=NAME[=VALUE] or jsonpath='{PATH}'=VALUE" }, { "local", 0, FLAG_BOOL, NULL, NULL, "Refused", FLAG_HIDDEN }, F_OUTPUT,
 	F_SELECTOR, F_MANAGED, F_TEMPLATE, { "timeout", 0, FLAG_DURATION, NULL, "30s", "How long to wait; 0: look once; negative: a week" },
 };
+static const struct flag describe_flags[] = {
+	F_ALL_NAMESPACES, { "chunk-size", 0, FLAG_INT, NULL, "500", "Accepted for compatibility" }, F_FILENAME, F_SELECTOR,
+	{ "show-events", 0, FLAG_BOOL, NULL, "true", "What happened to it, at the end" },
+};

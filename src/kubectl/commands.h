@@ -27,6 +27,7 @@ int kcmd_set_image(struct kctl *k, struct err *e);            /* set.c */
 int kcmd_set_env(struct kctl *k, struct err *e);
 int kcmd_set_resources(struct kctl *k, struct err *e);
 int kcmd_wait(struct kctl *k, struct err *e);                 /* wait.c */
+int kcmd_describe(struct kctl *k, struct err *e);             /* describe.c */
 
 /* Shared by them. */
 /* Sends (or, dry, only prints) a new object and says what was done; got is the answer. run.c */
