@@ -464,6 +464,13 @@ static void node_pods(struct desc *d, const struct tree *o)
 	for (int r = 0; r < 3; r++)
 		desc_line(d, 1, "%s\t%s (%s)\t%s (%s)", rows[r].resource, amount_text(k, sum[r][0], rows[r].milli), percent(k, sum[r][0], has[r]), amount_text(k, sum[r][1], rows[r].milli),
 			percent(k, sum[r][1], has[r]));
+	/* what else the node has, by name */
+	const struct tree *all = tree_path(o, "status.allocatable");
+	for (uint32_t i = 0; all && i < all->n; i++) {
+		struct slice key = slice_n(all->members[i].key, all->members[i].key_len);
+		if (slice_starts(key, "hugepages-") || slice_find(key, '/') >= 0)
+			desc_line(d, 1, "%.*s\t0 (0%%)\t0 (0%%)", SLICE_FMT(key));
+	}
 }
 
 static void node(struct desc *d, const struct tree *o)
@@ -664,7 +671,7 @@ static const struct { const char *kind; void (*print)(struct desc *d, const stru
 
 static int describe_one(struct kctl *k, const struct kctl_target *t, const struct tree *o, bool first, struct err *e)
 {
-	struct desc d = { k, BUF_INIT(64 << 20) };
+	struct desc d = { .k = k, .out = BUF_INIT(64 << 20) };
 	size_t i = 0;
 	if (!first)
 		kctl_print(k, "\n\n");
@@ -747,7 +754,7 @@ int kcmd_describe(struct kctl *k, struct err *e)
 
 void kctl_describe_template(struct kctl *k, const struct tree *template, int indent)
 {
-	struct desc d = { k, BUF_INIT(8 << 20) };
+	struct desc d = { .k = k, .out = BUF_INIT(8 << 20) };
 	desc_template(&d, indent / 2 - 1, template);
 	table_layout(buf_slice(&d.out), 0, 2, &k->out);
 	buf_release(&d.out);

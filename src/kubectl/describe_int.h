@@ -3,7 +3,11 @@
 #pragma once
 #include "kubectl/commands.h"
 
-struct desc { struct kctl *k; struct buf out; };
+struct desc {
+	struct kctl *k;
+	struct buf out;
+	const struct tree *pod;          /* the one under way: what its environment refers to */
+};
 void desc_line(struct desc *d, int level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* "Title:\ta=b" with further pairs below; separator "=" or ": ". */
 void desc_map(struct desc *d, int level, const char *title, const struct tree *map, const char *separator);

@@ -93,7 +93,8 @@ static void env_line(struct desc *d, int level, const struct tree *e)
 	const struct tree *from = tree_gets(e, "valueFrom"), *field = tree_gets(from, "fieldRef"), *resource = tree_gets(from, "resourceFieldRef"), *secret = tree_gets(from, "secretKeyRef"),
 		*config = tree_gets(from, "configMapKeyRef");
 	if (field)
-		desc_line(d, level, "%s:\t (%s:%s)", name, desc_or(d, tree_gets(field, "apiVersion"), "v1"), desc_at(d, field, "fieldPath"));
+		desc_line(d, level, "%s:\t%s (%s:%s)", name, d->pod ? desc_at(d, d->pod, desc_at(d, field, "fieldPath")) : "", desc_or(d, tree_gets(field, "apiVersion"), "v1"),
+			desc_at(d, field, "fieldPath"));
 	else if (resource)
 		desc_line(d, level, "%s:\t (%s)", name, desc_at(d, resource, "resource"));
 	else if (secret || config)
@@ -130,8 +131,9 @@ void desc_containers(struct desc *d, int level, const char *title, const struct 
 	for (uint32_t i = 0; i < list->n; i++) {
 		const struct tree *c = tree_at(list, i), *s = status_of(d, statuses, desc_at(d, c, "name")), *env = tree_gets(c, "env"), *from = tree_gets(c, "envFrom"), *mounts = tree_gets(c, "volumeMounts"),
 			*ports = tree_gets(c, "ports");
-		int in = level + 2;
-		desc_line(d, level + 1, "%s:", desc_at(d, c, "name"));
+		int in = 2;
+		/* in a template, names stand one space behind the title, and what is below as in a pod */
+		desc_line(d, 1, "%s%s:", level ? " " : "", desc_at(d, c, "name"));
 		if (s)
 			desc_line(d, in, "Container ID:\t%s", desc_at(d, s, "containerID"));
 		desc_line(d, in, "Image:\t%s", desc_at(d, c, "image"));
@@ -215,8 +217,8 @@ void desc_volumes(struct desc *d, int level, const struct tree *list)
 	for (uint32_t i = 0; i < list->n; i++) {
 		const struct tree *v = tree_at(list, i), *host = tree_gets(v, "hostPath"), *empty = tree_gets(v, "emptyDir"), *secret = tree_gets(v, "secret"), *config = tree_gets(v, "configMap"),
 			*claim = tree_gets(v, "persistentVolumeClaim"), *down = tree_gets(v, "downwardAPI");
-		int in = level + 2;
-		desc_line(d, level + 1, "%s:", desc_at(d, v, "name"));
+		int in = 2;
+		desc_line(d, 1, "%s%s:", level ? " " : "", desc_at(d, v, "name"));
 		if (host) {
 			desc_line(d, in, "Type:\tHostPath (bare host directory volume)");
 			desc_line(d, in, "Path:\t%s", desc_at(d, host, "path"));
@@ -251,13 +253,23 @@ void desc_volumes(struct desc *d, int level, const struct tree *list)
 	}
 }
 
+static int by_toleration_key(const void *a, const void *b)
+{
+	return slice_cmp(tree_text(tree_gets(*(const struct tree *const *)a, "key")), tree_text(tree_gets(*(const struct tree *const *)b, "key")));
+}
+
 void desc_selector_tail(struct desc *d, const struct tree *spec)
 {
 	const struct tree *tolerations = tree_gets(spec, "tolerations");
 	desc_map(d, 0, "Node-Selectors:", tree_gets(spec, "nodeSelector"), "=");
 	unsigned n = tolerations ? tolerations->n : 0;
-	for (unsigned i = 0; i < n; i++) {
-		const struct tree *t = tree_at(tolerations, i);
+	const struct tree **v = arena_array(&d->k->arena, n + 1, sizeof *v);
+	for (unsigned i = 0; v && i < n; i++)
+		v[i] = tree_at(tolerations, i);
+	if (v && n)
+		qsort(v, n, sizeof *v, by_toleration_key);
+	for (unsigned i = 0; v && i < n; i++) {
+		const struct tree *t = v[i];
 		const char *key = desc_at(d, t, "key"), *value = desc_at(d, t, "value"), *effect = desc_at(d, t, "effect"), *op = desc_at(d, t, "operator"), *seconds = desc_at(d, t, "tolerationSeconds");
 		struct buf b AUTO(buf) = BUF_INIT(4096);
 		buf_addf(&b, "%s%s%s%s%s", key, *value ? "=" : "", value, *effect ? ":" : "", effect);
@@ -289,20 +301,16 @@ void desc_template(struct desc *d, int level, const struct tree *t)
 	desc_containers(d, level + 1, "Init Containers", tree_gets(spec, "initContainers"), NULL);
 	desc_containers(d, level + 1, "Containers", tree_gets(spec, "containers"), NULL);
 	desc_volumes(d, level + 1, tree_gets(spec, "volumes"));
-	const struct tree *tolerations = tree_gets(spec, "tolerations");
 	if (*desc_at(d, spec, "priorityClassName"))
 		desc_line(d, level + 1, "Priority Class Name:\t%s", desc_at(d, spec, "priorityClassName"));
-	/* the two lines below stand one level in */
-	size_t at = d->out.len;
-	struct desc tail = { d->k, BUF_INIT(64 << 10) };
+	/* the lines of selectors and tolerations stand one level in */
+	struct desc tail = { .k = d->k, .out = BUF_INIT(64 << 10) };
 	desc_selector_tail(&tail, spec);
 	struct slice rest = buf_slice(&tail.out), one;
 	while (slice_next(&rest, '\n', &one))
 		if (one.len)
 			desc_line(d, *one.ptr == '\t' ? 0 : level + 1, "%.*s", SLICE_FMT(one));
 	buf_release(&tail.out);
-	(void)at;
-	(void)tolerations;
 }
 
 void desc_pod(struct desc *d, const struct tree *o)
@@ -310,6 +318,7 @@ void desc_pod(struct desc *d, const struct tree *o)
 	const struct tree *spec = tree_gets(o, "spec"), *status = tree_gets(o, "status"), *ips = tree_gets(status, "podIPs"), *owners = tree_path(o, "metadata.ownerReferences"),
 		*conditions = tree_gets(status, "conditions");
 	const char *node = desc_at(d, spec, "nodeName");
+	d->pod = o;
 	desc_line(d, 0, "Name:\t%s", desc_at(d, o, "metadata.name"));
 	desc_line(d, 0, "Namespace:\t%s", desc_at(d, o, "metadata.namespace"));
 	if (*desc_at(d, spec, "priority"))
