@@ -199,6 +199,84 @@ static void check_update(struct check *c, const struct kube_pod_spec *s, const s
 			"(allow it to be set to 1 if it was previously negative)\n");
 }
 
+/* pods/ephemeralcontainers: those that are there stay as they are. */
+static void check_ephemeral_update(struct check *c, const struct kube_pod_spec *s, const struct kube_pod_spec *old)
+{
+	for (uint32_t i = 0; i < old->n_ephemeral_containers; i++) {
+		const struct kube_ephemeral_container *was = &old->ephemeral_containers[i], *now = NULL;
+		for (uint32_t k = 0; k < s->n_ephemeral_containers && !now; k++)
+			if (is(s->ephemeral_containers[k].name, was->name))
+				now = &s->ephemeral_containers[k];
+		if (!now)
+			wrong(c, "ephemeralContainers", "Forbidden: existing ephemeral containers %s may not be removed\n", check_quote(c, was->name));
+		else if (!kind_is_same(T_kube_ephemeral_container, now, was))
+			wrong(c, "ephemeralContainers", "Forbidden: existing ephemeral containers %s may not be changed\n", check_quote(c, was->name));
+	}
+}
+
+/* One of a's resources is not in b; with only_fixed, of those that are not cpu or memory. */
+static bool has_lost(const struct kube_quantity_entry *a, uint32_t n, const struct kube_quantity_entry *b, uint32_t n_b, bool only_fixed)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		bool is_there = only_fixed && (is(a[i].key, "cpu") || is(a[i].key, "memory"));
+		for (uint32_t k = 0; k < n_b && !is_there; k++)
+			is_there = is(a[i].key, b[k].key) && (!only_fixed || is(a[i].value, b[k].value));
+		if (!is_there)
+			return true;
+	}
+	return false;
+}
+
+static void check_container_resize(struct check *c, const struct kube_resource_requirements *r, const struct kube_resource_requirements *old)
+{
+	WITHIN(c, "resources") {
+		if (has_lost(old->requests, old->n_requests, r->requests, r->n_requests, false))
+			wrong(c, "requests", "Forbidden: resource requests cannot be removed");
+		if (has_lost(old->limits, old->n_limits, r->limits, r->n_limits, false))
+			wrong(c, "limits", "Forbidden: resource limits cannot be removed");
+	}
+}
+
+static bool is_fixed_same(const struct kube_resource_requirements *r, const struct kube_resource_requirements *old)
+{
+	return !has_lost(old->requests, old->n_requests, r->requests, r->n_requests, true) &&
+		!has_lost(r->requests, r->n_requests, old->requests, old->n_requests, true) &&
+		!has_lost(old->limits, old->n_limits, r->limits, r->n_limits, true) && !has_lost(r->limits, r->n_limits, old->limits, old->n_limits, true);
+}
+
+static void check_order(struct check *c, const char *list, const struct kube_container *v, uint32_t n, const struct kube_container *old, uint32_t n_old)
+{
+	if (n != n_old) {
+		wrong(c, list, "Forbidden: %s may not be added or removed on resize", list);
+		return;
+	}
+	EACH(c, list, i, n)
+		if (!is(v[i].name, old[i].name))
+			wrong(c, "name", "Forbidden: %s may not be renamed or reordered on resize", list);
+}
+
+/* pods/resize: cpu and memory of containers that stay the same. */
+static void check_resize(struct check *c, const struct kube_pod *o, const struct kube_pod *was)
+{
+	const struct kube_pod_spec *s = &o->spec, *old = &was->spec;
+	const char *qos = kind_pod_qos(s);
+	if (!is(was->status.qos_class, qos))
+		wrong_text(c, NULL, o->status.qos_class, "Pod QOS Class may not change as a result of resizing");
+	unsigned before = c->p->n;
+	check_order(c, "containers", s->containers, s->n_containers, old->containers, old->n_containers);
+	check_order(c, "initContainers", s->init_containers, s->n_init_containers, old->init_containers, old->n_init_containers);
+	if (c->p->n > before)
+		return;
+	EACH(c, "initContainers", i, s->n_init_containers)
+		if (is(old->init_containers[i].restart_policy, "Always"))
+			check_container_resize(c, &s->init_containers[i].resources, &old->init_containers[i].resources);
+	EACH(c, "containers", i, s->n_containers)
+		check_container_resize(c, &s->containers[i].resources, &old->containers[i].resources);
+	for (uint32_t i = 0; i < s->n_containers; i++)
+		if (!is_fixed_same(&s->containers[i].resources, &old->containers[i].resources))
+			wrong(c, NULL, "Forbidden: only cpu and memory resources are mutable");
+}
+
 void kind_validate_pod(struct check *c, const void *obj, const void *old)
 {
 	const struct kube_pod *o = obj, *was = old;
@@ -211,8 +289,16 @@ void kind_validate_pod(struct check *c, const void *obj, const void *old)
 					WITHIN_ITEM(c, "volumes", i) WITHIN(c, "projected") WITHIN_ITEM(c, "sources", k)
 						wrong(c, "serviceAccountToken", "Forbidden: must not be specified when serviceAccountName is not set");
 		}
+		if (!was && o->spec.n_ephemeral_containers)
+			wrong(c, "ephemeralContainers", "Forbidden: cannot be set on create");
+		if (!was && is_set(o->spec.node_name) && o->spec.n_scheduling_gates)
+			wrong(c, "nodeName", "Forbidden: cannot be set until all schedulingGates have been cleared");
 		if (was && c->what == KIND_SPEC)
 			check_update(c, &o->spec, &was->spec);
+		else if (was && c->what == KIND_EPHEMERAL)
+			check_ephemeral_update(c, &o->spec, &was->spec);
+		else if (was && c->what == KIND_RESIZE)
+			check_resize(c, o, was);
 	}
 }
 

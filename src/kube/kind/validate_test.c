@@ -213,6 +213,39 @@ TEST(the_sentence_of_a_status_names_kind_object_and_all_problems)
 	CHECK_STR(b.ptr, "Pod \"x\" is invalid: [spec.containers[0].name: Required value, spec.containers[0].image: Required value]");
 }
 
+static const char *wrong_change(enum kind_write what, const char *json, const char *json_old)
+{
+	static struct kind_problems p;
+	struct kube_pod *o = object(T_kube_pod, json), *old = object(T_kube_pod, json_old);
+	AUTO(buf) struct buf b = BUF_INIT(1 << 20);
+	old->metadata.resource_version = "1";
+	CHECK_INT(kind_prepare_create(T_kube_pod, &a, old), 0);
+	CHECK_INT(kind_prepare_update(T_kube_pod, what, &a, o, old), 0);
+	p = (struct kind_problems){ .a = &a };
+	kind_validate(T_kube_pod, what, o, old, &p);
+	for (unsigned i = 0; i < p.n; i++)
+		buf_addf(&b, "%s%s: %s", i ? "\n" : "", p.v[i].field, p.v[i].message);
+	return arena_dup(&a, buf_slice(&b));
+}
+
+TEST(a_pods_debug_containers_and_resources_change_through_their_own_paths)
+{
+#define DEBUG(name, image) "{\"name\":\"" name "\",\"image\":\"" image "\"}"
+#define CPU(requests) POD_C("\"resources\":{\"requests\":{" requests "}}")
+	CHECK_STR(wrong(T_kube_pod, POD(C ",\"nodeName\":\"n\",\"schedulingGates\":[{\"name\":\"g\"}],\"ephemeralContainers\":[" DEBUG("d", "i") "]")),
+		"spec.ephemeralContainers: Forbidden: cannot be set on create\nspec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared");
+	CHECK_STR(wrong_change(KIND_EPHEMERAL, POD(C ",\"ephemeralContainers\":[" DEBUG("d", "i") "]"), POD(C)), "");
+	CHECK_STR(wrong_change(KIND_EPHEMERAL, POD(C ",\"ephemeralContainers\":[" DEBUG("d", "i") "]"), POD(C ",\"ephemeralContainers\":[" DEBUG("d", "j") "," DEBUG("e", "i") "]")),
+		"spec.ephemeralContainers: Forbidden: existing ephemeral containers \"d\" may not be changed\n\n"
+		"spec.ephemeralContainers: Forbidden: existing ephemeral containers \"e\" may not be removed\n");
+	CHECK_STR(wrong_change(KIND_RESIZE, CPU("\"cpu\":2"), CPU("\"cpu\":1")), "");
+	CHECK_STR(wrong_change(KIND_RESIZE, CPU("\"memory\":2,\"ephemeral-storage\":1"), CPU("\"cpu\":1")),
+		"spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed\nspec: Forbidden: only cpu and memory resources are mutable");
+	CHECK_STR(wrong_change(KIND_RESIZE, POD(C), CPU("\"cpu\":1")),
+		"spec: Invalid value: \"Burstable\": Pod QOS Class may not change as a result of resizing\n"
+		"spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed");
+}
+
 #define JOB(members, pod) "{" META ",\"spec\":{" members ",\"template\":{\"spec\":{" C ",\"restartPolicy\":\"" pod "\"}}}}"
 
 static const char *wrong_job(const char *json)
