@@ -97,7 +97,7 @@ static int setup(struct store_disk *d, struct err *e)
 {
 	static const char *const sql[] = {
 		"PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA cache_size=-1024",
-		"PRAGMA wal_autocheckpoint=1000", "BEGIN EXCLUSIVE",
+		"PRAGMA wal_autocheckpoint=1000", "PRAGMA journal_size_limit=16777216", "BEGIN EXCLUSIVE",
 		"CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL) WITHOUT ROWID",
 		"CREATE TABLE IF NOT EXISTS log(revision INTEGER PRIMARY KEY, key TEXT NOT NULL, created INTEGER NOT NULL, prev INTEGER NOT NULL, value BLOB)",
 		"INSERT OR IGNORE INTO meta(name, value) VALUES('format', 1)", "COMMIT",
