@@ -12,7 +12,8 @@ static struct apply_who who(struct api_req *q, const struct api_resource *r)
 	const char *sub = q->sub && q->res == r ? q->at.subresource : NULL;
 	const char *force = http_query_get(&q->http->query, "force");
 	return (struct apply_who){ .node = r->custom ? api_custom_node(r) : schema_node_of(r->row->type), .api_version = r->api_version,
-		.manager = q->field_manager, .subresource = sub, .now = api_time_text(q, api_now_ns(q)), .is_forced = api_param_is(force) };
+		.manager = q->field_manager, .subresource = sub, .now = api_time_text(q, api_now_ns(q)), .is_forced = api_param_is(force),
+		.reset = sub ? (strcmp(sub, "status") ? NULL : "spec") : r->has_status ? "status" : NULL };
 }
 
 int api_track(struct api_req *q, const struct api_object *old, struct api_object *o, const char *operation)
