@@ -7,9 +7,11 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "cri/cri_int.h"
+#include "store/kv.h"
 
 #define API_VERSION "v1"
 #define RUNTIME_VERSION "1.0.0"
+#define POD_CIDR_KEY "cri/pod-cidr"
 
 static int version(struct grpc_call *c, const void *request, void *reply, struct err *e)
 {
@@ -59,10 +61,17 @@ static int update_runtime_config(struct grpc_call *c, const void *request, void 
 	if (!cidr || !*cidr)
 		return 0;
 	slice_cut(slice_of(cidr), ',', &first, &rest);
-	/* takes effect with the next network: one in use keeps its subnet */
-	if (!fmt_into(x->pod_cidr, sizeof x->pod_cidr, "%.*s", SLICE_FMT(first)))
-		return err_set(e, EINVAL, "pod CIDR \"%s\" is too long", cidr);
-	return 0;
+	struct net_cidr parsed;
+	char text[sizeof x->pod_cidr];
+	if (!fmt_into(text, sizeof text, "%.*s", SLICE_FMT(first)) || net_cidr_read(text, &parsed) < 0)
+		return err_set(e, EINVAL, "pod CIDR \"%s\" is no subnet", cidr);
+	if (!strcmp(text, x->pod_cidr))
+		return 0;
+	/* takes effect with the next network: one in use keeps its subnet. Kept, as the kubelet says it only once */
+	int r = kv_put_wait(x->kv, POD_CIDR_KEY, slice_of(text), e);
+	if (r == 0)
+		fmt_into(x->pod_cidr, sizeof x->pod_cidr, "%s", text);
+	return r;
 }
 
 #define METHODS(R, S) \
@@ -202,7 +211,11 @@ int cri_open_wait(struct loop *l, const struct cri_config *c, struct cri **ret, 
 	fmutex_init(&x->network_lock);
 	x->oom_least = oom_least();
 	gethostname(x->hostname, sizeof x->hostname - 1);
-	fmt_into(x->pod_cidr, sizeof x->pod_cidr, "%s", text_or(c->pod_cidr, "10.244.0.0/24"));
+	struct slice told = kv_get(x->kv, POD_CIDR_KEY);
+	if (told.len && told.len < sizeof x->pod_cidr)
+		fmt_into(x->pod_cidr, sizeof x->pod_cidr, "%.*s", SLICE_FMT(told));
+	else
+		fmt_into(x->pod_cidr, sizeof x->pod_cidr, "%s", text_or(c->pod_cidr, "10.244.0.0/24"));
 	struct grpc_server_config g = { .methods = rows, .n_methods = ARRAY_LEN(methods), .user = x, .done = call_done };
 	int r = sandboxes_load_wait(x, e);
 	if (r == 0)

@@ -65,6 +65,9 @@ int sandbox_save_wait(struct cri *x, struct sandbox *s, struct err *e);
 /* The network of pods: made when first needed. */
 int pod_network_wait(struct cri *x, const char **ret_id, struct err *e);
 
+/* The process that held a shared process namespace has ended, and with it all that was in there: the sandbox is over. */
+void sandbox_holder_ended(struct cri *x, const char *sandbox, const char *id);
+
 /* --- names of things that must be there once */
 int name_take(struct cri *x, const char *what, const char *name, const char *id, struct err *e);
 void name_give(struct cri *x, const char *name);

@@ -38,6 +38,8 @@ static void on_container(void *arg, const char *id, const char *sandbox, const c
 		{ "create", CRI_CONTAINER_CREATED_EVENT }, { "start", CRI_CONTAINER_STARTED_EVENT }, { "die", CRI_CONTAINER_STOPPED_EVENT },
 		{ "destroy", CRI_CONTAINER_DELETED_EVENT },
 	};
+	if (!strcmp(action, "die"))
+		sandbox_holder_ended(arg, sandbox, id);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (!strcmp(rows[i].action, action))
 			tell(arg, id, sandbox, rows[i].type);

@@ -535,6 +535,31 @@ int sandbox_stop_wait(struct cri *x, struct sandbox *s, struct err *e)
 	return r < 0 ? err_set(e, own.code ? own.code : r, "%s", own.text) : 0;
 }
 
+struct over { struct cri *x; struct sandbox *s; };
+
+static void over_fiber(void *arg)
+{
+	struct over *o = arg;
+	struct err e = { 0 };
+	if (sandbox_stop_wait(o->x, o->s, &e) < 0)
+		log_warn("a sandbox did not stop", "sandbox=%.12s error=\"%s\"", o->s->rec.id, e.text);
+	sandbox_unref(o->s);
+	free(o);
+}
+
+void sandbox_holder_ended(struct cri *x, const char *sandbox, const char *id)
+{
+	AUTO(sandbox) struct sandbox *s = NULL;
+	struct over *o;
+	if (pod_sandbox_find(x, sandbox, &s, NULL) < 0 || !s->rec.ready || !s->rec.holder || strcmp(s->rec.holder, id) || !(o = calloc(1, sizeof *o)))
+		return;
+	*o = (struct over){ x, sandbox_ref(s) };
+	if (fiber_start(x->loop, "sandbox-over", over_fiber, o) < 0) {
+		sandbox_unref(s);
+		free(o);
+	}
+}
+
 UNARY(stop_pod_sandbox)
 {
 	const struct cri_stop_pod_sandbox_request *q = request;

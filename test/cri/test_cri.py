@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The container runtime interface on real sandboxes and containers."""
+import base64
+import crypt
 import json
 import os
 import re
@@ -244,6 +246,17 @@ def test_shared_process_namespace(cri):
     assert cri.out(t, "readlink /proc/self/ns/pid") == cri.out(own, "readlink /proc/self/ns/pid")
 
 
+def test_a_shared_process_namespace_that_ends_ends_its_sandbox(cri, eng):
+    p = cri.pod("over", linux=sandbox_ns(pid=POD))
+    c = cri.container(p, linux=sandbox_ns(pid=POD))
+    holder = [x for x in sh("ps", "-eo", "pid,args").stdout.splitlines() if x.split(None, 1)[1] == "/pause hold"]
+    mine = [int(x.split()[0]) for x in holder if eng.bridge in open(f"/proc/{x.split()[0]}/cgroup").read()]
+    assert len(mine) == 1
+    os.kill(mine[0], signal.SIGKILL)
+    wait_until(lambda: cri.pod_status(p[0]).state == NOTREADY and cri.status(c).state == EXITED)
+    refused(grpc.StatusCode.FAILED_PRECONDITION, cri.container, p, "late")
+
+
 def test_sysctls(cri):
     p = cri.pod("sysctl", linux=dict(sysctls={"net.ipv4.ip_local_port_range": "20000 30000", "kernel.shm_rmid_forced": "1"}))
     c = cri.container(p)
@@ -465,6 +478,48 @@ def test_pull(cri, eng, tmp_path):
         reg.kill()
         reg.wait()
         eng.load("busybox")
+
+
+def test_pull_with_a_password(cri, eng, tmp_path):
+    port = free_port()
+    (tmp_path / "pw").write_text("me:" + crypt.crypt("secret", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)) + "\n")
+    reg = subprocess.Popen([os.path.join(BIN, "coracled"), "registry", "--root", str(tmp_path / "r"), "--addr", f"127.0.0.1:{port}",
+                            "--htpasswd", str(tmp_path / "pw")], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(tmp_path / "log", "w"))
+    try:
+        name = f"127.0.0.1:{port}/private/bb:1"
+        wait_until(lambda: sh("curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:{port}/v2/", check=False).returncode == 0)
+        eng.docker("login", "-u", "me", "--password-stdin", f"127.0.0.1:{port}", input="secret", stdin=None)
+        eng.docker("tag", "busybox", name)
+        eng.docker("push", name)
+        eng.docker("rmi", name)
+        pull = lambda **auth: cri.call("PullImage", image=dict(image=name), auth=auth)  # noqa: E731
+        with pytest.raises(grpc.RpcError, match="(?i)auth|denied"):
+            cri.call("PullImage", image=dict(image=name))
+        with pytest.raises(grpc.RpcError, match="(?i)auth|denied"):
+            pull(username="me", password="wrong")
+        assert pull(username="me", password="secret").image_ref.startswith("sha256:")
+        cri.call("RemoveImage", image=dict(image=name))
+        assert pull(auth=base64.b64encode(b"me:secret").decode()).image_ref.startswith("sha256:")
+        cri.call("RemoveImage", image=dict(image=name))
+    finally:
+        reg.kill()
+        reg.wait()
+
+
+def test_the_subnet_that_was_told_is_kept(own_engine):
+    e = own_engine.start()
+    e.load("busybox")
+    cri = Cri(e.cri_sock)
+    other = e.pod_cidr.replace(".0/24", ".128/25")
+    refused(grpc.StatusCode.INVALID_ARGUMENT, cri.call, "UpdateRuntimeConfig", runtime_config=dict(network_config=dict(pod_cidr="x")))
+    cri.call("UpdateRuntimeConfig", runtime_config=dict(network_config=dict(pod_cidr=other)))
+    for again in range(2):
+        p = cri.pod("told")
+        assert int(cri.pod_status(p[0]).network.ip.rsplit(".", 1)[1]) > 128
+        cri.remove_all()
+        e.kill()
+        e.start()
+    cri.close()
 
 
 def test_many_at_once(cri):

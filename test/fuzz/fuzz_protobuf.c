@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Protobuf as Kubernetes messages: what is read is written and read again as the same value. */
+#include "api/cri.h"
 #include "api/kube.h"
 #include "base/assert.h"
 
@@ -30,5 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	as_struct(T_kube_deployment, slice_n(data, size));
 	as_struct(T_kube_status, slice_n(data, size));
 	as_struct(T_kube_unknown, slice_n(data, size));
+	as_struct(T_cri_create_container_request, slice_n(data, size));
+	as_struct(T_cri_list_containers_response, slice_n(data, size));
 	return 0;
 }
