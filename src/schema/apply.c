@@ -32,8 +32,11 @@ static int no_room(struct apply *x)
 	return err_set(x->e, E2BIG, "the object is too large");
 }
 
-static int start(struct apply *x)
+/* The walks over two objects at once need some room on the stack for each level. */
+static int start(struct apply *x, const struct tree *live, const struct tree *object)
 {
+	if (tree_depth(object) > APPLY_MAX_DEPTH || (live && tree_depth(live) > APPLY_MAX_DEPTH))
+		return err_set(x->e, E2BIG, "the object is nested too deeply");
 	if (fields_add_names(&x->unowned, unowned, x->a) < 0 || (x->who->reset && fields_add_names(&x->reset, x->who->reset, x->a) < 0))
 		return no_room(x);
 	return 0;
@@ -236,7 +239,7 @@ int apply_track(const struct apply_who *who, const struct tree *live, const stru
 	struct tree now;
 	struct err ignored;
 	const struct tree *sent = who->subresource && *who->subresource ? managed_of(live) : managed_of(object);
-	int r = start(&x);
+	int r = start(&x, live, object);
 	if (r == 0)
 		r = with_managed(&x, live ? live : &nothing, tree_null(), &x.live);
 	if (r == 0)
@@ -483,7 +486,7 @@ int apply_patch(const struct apply_who *who, const struct tree *live, const stru
 	static const struct tree nothing = { .type = TREE_MAP };
 	struct apply x = { .who = who, .a = a, .e = e };
 	struct tree object, out;
-	int r = start(&x);
+	int r = start(&x, live, applied);
 	if (r == 0)
 		r = check_applied(&x, applied);
 	if (r == 0)

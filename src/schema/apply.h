@@ -9,7 +9,7 @@
 #pragma once
 #include "schema/fields.h"
 
-enum { APPLY_MAX_UPDATE_MANAGERS = 10 };
+enum { APPLY_MAX_UPDATE_MANAGERS = 10, APPLY_MAX_DEPTH = 128 };
 
 struct apply_who {
 	struct schema_node node;    /* the kind: schema_node_of(T_kube_deployment), crd_node(schema), … */

@@ -202,12 +202,13 @@ static size_t characters(struct slice s)
 static void check_text(struct checker *c, const struct crd_prop *p, const struct tree *v, struct result *r)
 {
 	struct slice s = tree_text(v);
-	char message[64], detail[8192];
+	char message[64];
 	if (p->max_len.is_set && (double)characters(s) > p->max_len.v) {
 		long long max = (long long)p->max_len.v;
 		(void)fmt_into(message, sizeof message, "Too long: may not be more than %lld byte%s", max, max == 1 ? "" : "s");
-		(void)fmt_into(detail, sizeof detail, "%s in body should be at most %lld chars long", c->path.ptr, max);
-		add(c, r, field_of(c), "FieldValueTooLong", detail, message);
+		AUTO(buf) struct buf detail = BUF_INIT(64 << 10);
+		buf_addf(&detail, "%s in body should be at most %lld chars long", c->path.ptr, max);
+		add(c, r, field_of(c), "FieldValueTooLong", detail.ptr, message);
 	} else if (p->min_len.is_set && (double)characters(s) < p->min_len.v) {
 		bad(c, r, "FieldValueInvalid", v, "should be at least %lld chars long", (long long)p->min_len.v);
 	} else if (p->pattern) {

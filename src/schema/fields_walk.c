@@ -406,6 +406,14 @@ int fields_with_named(const struct fields *x, const struct schema_node *n, struc
 	return 0;
 }
 
+/* Apart, so that its error takes no room in each frame of the recursion. */
+static __attribute__((noinline)) int elem_quietly(const struct schema_node *list, enum schema_node_kind kind, const struct tree *item,
+	struct arena *a, struct field_elem *ret)
+{
+	struct err ignored;
+	return field_elem_of(list, kind, item, a, ret, &ignored);
+}
+
 static int remove_from(const struct schema_node *n, const struct tree *v, const struct fields *drop, struct arena *a, struct tree *ret)
 {
 	enum schema_node_kind kind = kind_of(n, v);
@@ -418,12 +426,11 @@ static int remove_from(const struct schema_node *n, const struct tree *v, const 
 		bool is_map = kind == NODE_MAP;
 		const struct tree *below = is_map ? &v->members[i].value : &v->items[i];
 		struct field_elem elem = { FIELD_NAME, { 0 } };
-		struct err ignored;
 		int r = 0;
 		if (is_map)
 			elem.text = key_of(&v->members[i]);
 		else
-			r = field_elem_of(n, kind, below, a, &elem, &ignored);
+			r = elem_quietly(n, kind, below, a, &elem);
 		if (r == -E2BIG)
 			return r;
 		const struct fields *set = r < 0 ? NULL : fields_child(drop, &elem);

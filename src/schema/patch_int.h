@@ -8,6 +8,9 @@ static inline struct slice key_of(const struct tree_member *m) { return slice_n(
 /* Appends a member whose key is known to be new. */
 struct tree *member_add(struct arena *a, struct tree *map, const struct tree_member *named, struct tree value);
 
+/* Lists and maps one in another: 0 for a scalar. */
+unsigned tree_depth(const struct tree *v);
+
 #define SMP_PATCH "$patch"
 #define SMP_RETAIN "$retainKeys"
 #define SMP_DELETE "$deleteFromPrimitiveList"

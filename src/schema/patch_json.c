@@ -5,6 +5,7 @@
  */
 #include "base/num.h"
 #include "schema/patch.h"
+#include "schema/patch_int.h"
 #include "schema/schema_int.h"
 
 struct patcher {
@@ -45,13 +46,13 @@ int tree_clone(const struct tree *v, struct arena *a, struct tree *ret)
 	return 0;
 }
 
-static unsigned depth_of(const struct tree *v)
+unsigned tree_depth(const struct tree *v)
 {
 	unsigned deepest = 0;
 	if (v->type != TREE_LIST && v->type != TREE_MAP)
 		return 0;
 	for (uint32_t i = 0; i < v->n; i++) {
-		unsigned d = depth_of(v->type == TREE_LIST ? &v->items[i] : &v->members[i].value);
+		unsigned d = tree_depth(v->type == TREE_LIST ? &v->items[i] : &v->members[i].value);
 		deepest = MAX(deepest, d);
 	}
 	return deepest + 1;
@@ -178,7 +179,7 @@ static int get(struct patcher *p, const struct place *at, struct tree **ret)
 
 static int check_depth(struct patcher *p, const struct place *at, const struct tree *v)
 {
-	return at->depth + depth_of(v) > TREE_MAX_DEPTH ? err_set(p->e, E2BIG, "the document is nested too deeply") : 0;
+	return at->depth + tree_depth(v) > TREE_MAX_DEPTH ? err_set(p->e, E2BIG, "the document is nested too deeply") : 0;
 }
 
 static int add(struct patcher *p, const struct place *at, struct tree v)
