@@ -32,11 +32,8 @@ static int no_room(struct apply *x)
 	return err_set(x->e, E2BIG, "the object is too large");
 }
 
-/* The walks over two objects at once need some room on the stack for each level. */
-static int start(struct apply *x, const struct tree *live, const struct tree *object)
+static int start(struct apply *x)
 {
-	if (tree_depth(object) > APPLY_MAX_DEPTH || (live && tree_depth(live) > APPLY_MAX_DEPTH))
-		return err_set(x->e, E2BIG, "the object is nested too deeply");
 	if (fields_add_names(&x->unowned, unowned, x->a) < 0 || (x->who->reset && fields_add_names(&x->reset, x->who->reset, x->a) < 0))
 		return no_room(x);
 	return 0;
@@ -63,6 +60,9 @@ static int with_managed(struct apply *x, const struct tree *v, struct tree manag
 		if (!member_add(x->a, &out, &v->members[i], is_meta ? meta : v->members[i].value))
 			return no_room(x);
 	}
+	/* the walks over two objects at once need some room on the stack for each level */
+	if (!is_set && tree_depth(&out) > APPLY_MAX_DEPTH)
+		return err_set(x->e, E2BIG, "the object is nested too deeply");
 	if (is_set && (!old || old->type != TREE_MAP) && !tree_set(x->a, &out, SLICE("metadata"), meta))
 		return no_room(x);
 	*ret = out;
@@ -239,7 +239,7 @@ int apply_track(const struct apply_who *who, const struct tree *live, const stru
 	struct tree now;
 	struct err ignored;
 	const struct tree *sent = who->subresource && *who->subresource ? managed_of(live) : managed_of(object);
-	int r = start(&x, live, object);
+	int r = start(&x);
 	if (r == 0)
 		r = with_managed(&x, live ? live : &nothing, tree_null(), &x.live);
 	if (r == 0)
@@ -426,6 +426,8 @@ static int check_applied(struct apply *x, const struct tree *applied)
 {
 	const struct tree *managed = managed_of(applied);
 	struct slice version = tree_text(tree_gets(applied, "apiVersion"));
+	if (tree_depth(applied) > APPLY_MAX_DEPTH)
+		return err_set(x->e, E2BIG, "the object is nested too deeply");
 	if (applied->type != TREE_MAP)
 		return err_set(x->e, EINVAL, "error decoding YAML: the configuration is not an object");
 	if (managed && managed->type != TREE_NULL)
@@ -486,7 +488,7 @@ int apply_patch(const struct apply_who *who, const struct tree *live, const stru
 	static const struct tree nothing = { .type = TREE_MAP };
 	struct apply x = { .who = who, .a = a, .e = e };
 	struct tree object, out;
-	int r = start(&x, live, applied);
+	int r = start(&x);
 	if (r == 0)
 		r = check_applied(&x, applied);
 	if (r == 0)
