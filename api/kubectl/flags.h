@@ -183,3 +183,61 @@ static const struct flag describe_flags[] = {
 	F_ALL_NAMESPACES, { "chunk-size", 0, FLAG_INT, NULL, "500", "Accepted for compatibility" }, F_FILENAME, F_SELECTOR,
 	{ "show-events", 0, FLAG_BOOL, NULL, "true", "What happened to it, at the end" },
 };
+static const struct flag explain_flags[] = {
+	{ "api-version", 0, FLAG_STRING, NULL, NULL, "Of this group and version (apps/v1)" }, { "output", 'o', FLAG_STRING, NULL, "plaintext", "plaintext" },
+	{ "recursive", 0, FLAG_BOOL, NULL, NULL, "All fields below, without their sentences" },
+};
+
+#define MAKE_FLAGS F_DRY_RUN, F_MANAGER("kubectl-create"), F_OUTPUT, { "save-config", 0, FLAG_BOOL, NULL, NULL, "Keep the configuration in an annotation, for a later apply" }, F_MANAGED, F_TEMPLATE, F_VALIDATE
+#define SOURCE_FLAGS \
+	{ "append-hash", 0, FLAG_BOOL, NULL, NULL, "Refused by this kubectl", FLAG_HIDDEN }, { "from-env-file", 0, FLAG_LIST, NULL, NULL, "File of A=b lines" }, \
+	{ "from-file", 0, FLAG_LIST, NULL, NULL, "File or folder; key=file names the key" }, { "from-literal", 0, FLAG_LIST, NULL, NULL, "key=value" }
+static const struct flag make_flags[] = { MAKE_FLAGS };
+static const struct flag make_configmap_flags[] = { MAKE_FLAGS, SOURCE_FLAGS };
+static const struct flag make_secret_flags[] = { MAKE_FLAGS, SOURCE_FLAGS, { "type", 0, FLAG_STRING, NULL, NULL, "Type of the secret" } };
+static const struct flag make_tls_flags[] = { MAKE_FLAGS, { "cert", 0, FLAG_STRING, NULL, NULL, "File of the certificate" }, { "key", 0, FLAG_STRING, NULL, NULL, "File of its key" } };
+static const struct flag make_registry_flags[] = {
+	MAKE_FLAGS, { "docker-email", 0, FLAG_STRING, NULL, NULL, "E-mail for the registry" }, { "docker-password", 0, FLAG_STRING, NULL, NULL, "Password for the registry" },
+	{ "docker-server", 0, FLAG_STRING, NULL, "https://index.docker.io/v1/", "Address of the registry" }, { "docker-username", 0, FLAG_STRING, NULL, NULL, "User of the registry" },
+	{ "from-file", 0, FLAG_LIST, NULL, NULL, "A client's config.json" },
+};
+static const struct flag make_deployment_flags[] = {
+	MAKE_FLAGS, { "image", 0, FLAG_CSV, NULL, NULL, "Image to run; several: a container each" }, { "port", 0, FLAG_INT, NULL, "-1", "Port that the containers listen on" },
+	{ "replicas", 'r', FLAG_INT, NULL, "1", "How many pods" },
+};
+static const struct flag make_job_flags[] = { MAKE_FLAGS, { "from", 0, FLAG_STRING, NULL, NULL, "Cron job to take the template from (cronjob/NAME)" }, { "image", 0, FLAG_STRING, NULL, NULL, "Image to run" } };
+static const struct flag make_cronjob_flags[] = {
+	MAKE_FLAGS, { "image", 0, FLAG_STRING, NULL, NULL, "Image to run" }, { "restart", 0, FLAG_STRING, NULL, NULL, "OnFailure or Never" }, { "schedule", 0, FLAG_STRING, NULL, NULL, "When, as cron says it" },
+};
+static const struct flag make_service_flags[] = {
+	MAKE_FLAGS, { "clusterip", 0, FLAG_STRING, NULL, NULL, "Address; None: headless" }, { "tcp", 0, FLAG_CSV, NULL, NULL, "PORT or PORT:TARGET" },
+};
+static const struct flag make_nodeport_flags[] = { MAKE_FLAGS, { "node-port", 0, FLAG_INT, NULL, "0", "Port of the nodes" }, { "tcp", 0, FLAG_CSV, NULL, NULL, "PORT or PORT:TARGET" } };
+static const struct flag make_externalname_flags[] = { MAKE_FLAGS, { "external-name", 0, FLAG_STRING, NULL, NULL, "Name that it stands for" }, { "tcp", 0, FLAG_CSV, NULL, NULL, "PORT or PORT:TARGET" } };
+#define ROLE_FLAGS MAKE_FLAGS, { "resource", 0, FLAG_CSV, NULL, NULL, "Resource that it is about; resource/sub for a subresource" }, \
+	{ "resource-name", 0, FLAG_LIST, NULL, NULL, "Only objects of this name" }, { "verb", 0, FLAG_CSV, NULL, NULL, "What may be done" }
+static const struct flag make_role_flags[] = { ROLE_FLAGS };
+static const struct flag make_clusterrole_flags[] = {
+	ROLE_FLAGS, { "aggregation-rule", 0, FLAG_STRING, NULL, NULL, "Labels of roles to gather (a=b,c=d)" }, { "non-resource-url", 0, FLAG_CSV, NULL, NULL, "Path that it is about" },
+};
+#define BINDING_FLAGS MAKE_FLAGS, { "clusterrole", 0, FLAG_STRING, NULL, NULL, "Cluster role to grant" }, { "group", 0, FLAG_LIST, NULL, NULL, "Group that gets it" }, \
+	{ "serviceaccount", 0, FLAG_LIST, NULL, NULL, "NAMESPACE:NAME that gets it" }, { "user", 0, FLAG_LIST, NULL, NULL, "User that gets it" }
+static const struct flag make_rolebinding_flags[] = { BINDING_FLAGS, { "role", 0, FLAG_STRING, NULL, NULL, "Role to grant" } };
+static const struct flag make_clusterrolebinding_flags[] = { BINDING_FLAGS };
+static const struct flag make_quota_flags[] = { MAKE_FLAGS, { "hard", 0, FLAG_STRING, NULL, NULL, "pods=10,cpu=2" }, { "scopes", 0, FLAG_STRING, NULL, NULL, "Scopes, with commas" } };
+static const struct flag make_priorityclass_flags[] = {
+	MAKE_FLAGS, { "description", 0, FLAG_STRING, NULL, NULL, "What it is for" }, { "global-default", 0, FLAG_BOOL, NULL, NULL, "For pods that name none" },
+	{ "preemption-policy", 0, FLAG_STRING, NULL, "PreemptLowerPriority", "PreemptLowerPriority or Never" }, { "value", 0, FLAG_INT, NULL, "0", "How important" },
+};
+static const struct flag make_pdb_flags[] = {
+	MAKE_FLAGS, { "max-unavailable", 0, FLAG_STRING, NULL, NULL, "Most pods that may be missing" }, { "min-available", 0, FLAG_STRING, NULL, NULL, "Fewest pods that must be there" },
+	{ "selector", 0, FLAG_STRING, NULL, NULL, "Labels of the pods" },
+};
+static const struct flag make_ingress_flags[] = {
+	MAKE_FLAGS, { "annotation", 0, FLAG_LIST, NULL, NULL, "Annotation, a=b" }, { "class", 0, FLAG_STRING, NULL, NULL, "Class of the ingress" },
+	{ "default-backend", 0, FLAG_STRING, NULL, NULL, "SERVICE:PORT of everything else" }, { "rule", 0, FLAG_LIST, NULL, NULL, "host/path=service:port[,tls[=secret]]" },
+};
+static const struct flag make_token_flags[] = {
+	{ "audience", 0, FLAG_LIST, NULL, NULL, "Who the token is for" }, { "bound-object-kind", 0, FLAG_STRING, NULL, NULL, "Not supported by this kubectl", FLAG_HIDDEN },
+	{ "duration", 0, FLAG_DURATION, NULL, "0s", "How long it is valid" }, F_OUTPUT, F_MANAGED, F_TEMPLATE,
+};

@@ -27,6 +27,29 @@ int kcmd_set_image(struct kctl *k, struct err *e);            /* set.c */
 int kcmd_set_env(struct kctl *k, struct err *e);
 int kcmd_set_resources(struct kctl *k, struct err *e);
 int kcmd_wait(struct kctl *k, struct err *e);                 /* wait.c */
+int kcmd_create_configmap(struct kctl *k, struct err *e);      /* generate.c */
+int kcmd_create_secret_generic(struct kctl *k, struct err *e);
+int kcmd_create_secret_tls(struct kctl *k, struct err *e);
+int kcmd_create_secret_registry(struct kctl *k, struct err *e);
+int kcmd_create_deployment(struct kctl *k, struct err *e);
+int kcmd_create_job(struct kctl *k, struct err *e);
+int kcmd_create_cronjob(struct kctl *k, struct err *e);
+int kcmd_create_service_clusterip(struct kctl *k, struct err *e);
+int kcmd_create_service_nodeport(struct kctl *k, struct err *e);
+int kcmd_create_service_loadbalancer(struct kctl *k, struct err *e);
+int kcmd_create_service_externalname(struct kctl *k, struct err *e);
+int kcmd_create_namespace(struct kctl *k, struct err *e);
+int kcmd_create_serviceaccount(struct kctl *k, struct err *e);
+int kcmd_create_role(struct kctl *k, struct err *e);
+int kcmd_create_clusterrole(struct kctl *k, struct err *e);
+int kcmd_create_rolebinding(struct kctl *k, struct err *e);
+int kcmd_create_clusterrolebinding(struct kctl *k, struct err *e);
+int kcmd_create_quota(struct kctl *k, struct err *e);
+int kcmd_create_priorityclass(struct kctl *k, struct err *e);
+int kcmd_create_pdb(struct kctl *k, struct err *e);
+int kcmd_create_ingress(struct kctl *k, struct err *e);
+int kcmd_create_token(struct kctl *k, struct err *e);
+int kcmd_explain(struct kctl *k, struct err *e);              /* explain.c */
 int kcmd_describe(struct kctl *k, struct err *e);             /* describe.c */
 
 /* Shared by them. */

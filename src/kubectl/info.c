@@ -125,7 +125,10 @@ int kcmd_api_resources(struct kctl *k, struct err *e)
 			continue;
 		if (flag_changed(&k->f, "namespaced") && flag_bool(&k->f, "namespaced") != t->namespaced)
 			continue;
-		if (!t->verbs || !t->verbs[0] || !has_all(t->verbs, flag_list(&k->f, "verbs")) || !has_all(t->categories, flag_list(&k->f, "categories")))
+		bool again = false;
+		for (size_t j = 0; j < i && !again; j++) /* an older version of the same */
+			again = !strcmp(all->v[j].plural, t->plural) && !strcmp(all->v[j].group, t->group);
+		if (again || !t->verbs || !t->verbs[0] || !has_all(t->verbs, flag_list(&k->f, "verbs")) || !has_all(t->categories, flag_list(&k->f, "categories")))
 			continue;
 		v[n++] = t;
 	}

@@ -277,6 +277,19 @@ static int dispatch(struct kctl *k, int argc, const char **argv)
 		const struct kcmd *sub = NULL;
 		if (second && fmt_into(path, sizeof path, "%s %s", word, second))
 			sub = find(path);
+		if (second && !sub && is_group(path)) {
+			/* `create secret generic` */
+			const char *third = take_word(&n, copy);
+			size_t at = strlen(path);
+			if (!third || help) {
+				help_group(k, path);
+				return kctl_flush(k) < 0;
+			}
+			if (fmt_into(path + at, sizeof path - at, " %s", third))
+				sub = find(path);
+			if (!sub)
+				return unknown(k, word, second);
+		}
 		if (sub) {
 			k->cmd = sub;
 			memcpy(argv, copy, (size_t)n * sizeof *copy);

@@ -91,6 +91,7 @@ static int make_pod(struct kctl *k, const char *name, struct tree *ret, struct e
 	if (strcmp(restart, "Always") && strcmp(restart, "OnFailure") && strcmp(restart, "Never"))
 		return err_set(e, EINVAL, "invalid restart policy: %s", restart);
 	kctl_set_text(k, spec, "restartPolicy", restart);
+	kctl_set_text(k, spec, "dnsPolicy", "ClusterFirst");
 	return add_env(k, (struct tree *)tree_at(tree_gets(spec, "containers"), 0), e);
 }
 
@@ -117,6 +118,10 @@ int kctl_create_one(struct kctl *k, struct kctl_target *t, const char *manager, 
 {
 	const char *dry;
 	int r = kctl_dry_run(k, &dry, e);
+	/* through its type, so that it looks as Go would write it: status {}, resources {} */
+	void *obj = r == 0 && t->kind.type.domain ? arena_alloc(&k->arena, schema_size(t->kind.type)) : NULL;
+	if (obj && (r = tree_to_struct(&t->object, t->kind.type, 0, &k->arena, obj, e)) == 0)
+		r = tree_from_struct(t->kind.type, obj, &k->arena, &t->object, e);
 	if (r < 0)
 		return r;
 	*got = t->object;

@@ -16,7 +16,7 @@ struct wanted {
 	const char *condition, *value;       /* value NULL: any (jsonpath), "true" (condition) */
 	struct jsonpath *path;
 	const char *uid;
-	bool holds;
+	bool holds, was_there;
 	struct err e;
 };
 
@@ -122,6 +122,7 @@ static int wait_one(struct kctl *k, struct wanted *w, const struct kctl_target *
 	arena_init(&a, 64 << 20);
 	w->holds = false;
 	w->uid = NULL;
+	w->was_there = false;
 	for (;;) {
 		struct tree list;
 		int r = kctl_get_wait(k, kctl_path(k, &t->kind, t->ns, NULL, NULL, q), &list, e);
@@ -133,6 +134,7 @@ static int wait_one(struct kctl *k, struct wanted *w, const struct kctl_target *
 			if (!o || (w->uid && strcmp(uid, w->uid)))
 				return 0;
 			w->uid = uid;
+			w->was_there = true;
 		} else if (!o && w->what != WAIT_CREATE) {
 			k->long_error = kctl_fmt(k, "Error from server (NotFound): %s%s%s \"%s\" not found", t->kind.plural, *t->kind.group ? "." : "", t->kind.group, t->name);
 			return err_set(e, ENOENT, "%s", k->long_error);
@@ -144,6 +146,8 @@ static int wait_one(struct kctl *k, struct wanted *w, const struct kctl_target *
 			NULL, left, on_event, w, e);
 		if (w->holds)
 			return 0;
+		if (r == -ETIMEDOUT && flag_num(&k->f, "timeout") == 0)
+			return err_set(e, ETIMEDOUT, "condition not met for %s/%s", t->kind.plural, t->name);
 		if (r == -ETIMEDOUT)
 			return err_set(e, ETIMEDOUT, "timed out waiting for the condition on %s/%s", t->kind.plural, t->name);
 		if (r < 0 && r != -ESTALE) {
