@@ -41,7 +41,7 @@ class Cluster:
         e = self.engine
         log = open(os.path.join(e.dir, f"{role}.log"), "ab")
         self.processes[role] = subprocess.Popen(
-            [os.path.join(BIN, "coracled"), role, "--root", e.root, "--run", e.run, "--config", e.config, *flags],
+            [os.environ.get(f"CORACLE_{role.upper()}_BIN", os.path.join(BIN, "coracled")), role, "--root", e.root, "--run", e.run, "--config", e.config, *flags],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         log.close()
 

@@ -168,7 +168,7 @@ def test_liveness_restarts_and_readiness_takes_out(cluster):
          "livenessProbe": {"exec": {"command": ["cat", "/tmp/ok"]}, "periodSeconds": 1, "failureThreshold": 1}},
         {"command": ["sh", "-c", "sleep 1; mkdir /w; echo hi > /w/index.html; httpd -f -p 8080 -h /w"],
          "readinessProbe": {"httpGet": {"path": "/index.html", "port": 8080}, "periodSeconds": 1}},
-        {"command": ["sh", "-c", "nc -l -p 9000; sleep 100"], "readinessProbe": {"tcpSocket": {"port": 9000}, "periodSeconds": 1}}])
+        {"command": ["sh", "-c", "httpd -f -p 9000"], "readinessProbe": {"tcpSocket": {"port": 9000}, "periodSeconds": 1}}])
     cluster.wait_pod("probes", lambda p: status_of(p, "c1")["ready"] and status_of(p, "c2")["ready"])
     p = cluster.wait_pod("probes", lambda p: status_of(p, "c0")["restartCount"] >= 1)
     ev = cluster.events("probes")
