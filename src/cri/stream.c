@@ -266,6 +266,8 @@ int cri_streams_new(struct loop *l, const struct cri_stream_ops *ops, void *arg,
 	return 0;
 }
 
+int cri_streams_serve(struct cri_streams *s, struct stream *stream) { return http_server_serve(s->http, stream); }
+
 void cri_streams_free(struct cri_streams *s)
 {
 	if (!s)

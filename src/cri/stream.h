@@ -37,6 +37,8 @@ struct cri_streams;
 /* Listens on 127.0.0.1, any free port. ops and arg outlive it. */
 int cri_streams_new(struct loop *l, const struct cri_stream_ops *ops, void *arg, struct cri_streams **ret, struct err *e);
 void cri_streams_free(struct cri_streams *s);
+/* Serves one connection (taken) as if it had come to that port. */
+int cri_streams_serve(struct cri_streams *s, struct stream *stream);
 enum { CRI_STREAM_URL_MAX = 128 };
 /* Keeps a copy of q for one use within a minute and writes its URL. -EINVAL for a request that asks for nothing, -EBUSY past 1,000. */
 int cri_streams_url(struct cri_streams *s, const struct cri_stream_request *q, char url[CRI_STREAM_URL_MAX], struct err *e);
