@@ -141,7 +141,8 @@ static int add(struct proxy_table *t, const char *set, const void *key, size_t k
 	x->key_len = (uint32_t)key_len;
 	x->data_len = (uint32_t)data_len;
 	memcpy(x->bytes, key, key_len);
-	memcpy(x->bytes + key_len, data, data_len);
+	if (data_len)
+		memcpy(x->bytes + key_len, data, data_len);
 	/* two services with the same external address and port: the first one has it */
 	if (map_get(&t->elements, slice_n(name, n + key_len))) {
 		free(x);
