@@ -33,6 +33,7 @@ struct spdy_stream {
 	int64_t send_window;
 	size_t unacked;                 /* read by the user, not yet given back to the peer's window */
 	struct buf in;
+	uint64_t mark;                  /* of what the connection has sent, where our last write ends */
 	struct waitq answer_q;
 	void *user;
 };

@@ -42,7 +42,7 @@ struct spdy {
 	size_t left;
 	struct buf payload;
 	struct buf out;                 /* frames that the stream below has not taken yet */
-	uint64_t queued, sent;
+	uint64_t queued, sent;          /* bytes that went into out and left it, ever */
 };
 
 /* --- spdy.c: the connection, and frames out */

@@ -84,19 +84,21 @@ static ssize_t st_write_now(struct stream *s, const void *p, size_t n)
 	st->send_window -= (int64_t)n;
 	c->send_window -= (int64_t)n;
 	spdy_put_data(c, st->id, p, n, false);
+	st->mark = c->queued;
 	spdy_flush(c);
 	return c->dead ? -EPIPE : (ssize_t)n;
 }
 
 static int st_flush_now(struct stream *s)
 {
-	struct spdy *c = of(s)->c;
+	struct spdy_stream *st = of(s);
+	struct spdy *c = st->c;
 
 	if (!c)
 		return 0;
 	if (!c->dead)
 		spdy_flush(c);
-	return c->dead ? (c->out.len ? -EPIPE : 0) : c->out.len ? -EAGAIN : 0;
+	return c->sent >= st->mark ? 0 : c->dead ? -EPIPE : -EAGAIN;
 }
 
 static int st_shutdown_now(struct stream *s)
