@@ -84,6 +84,8 @@ static int update_runtime_config(struct grpc_call *c, const void *request, void 
 	R("RuntimeService/RemovePodSandbox", cri_remove_pod_sandbox, remove_pod_sandbox_request, remove_pod_sandbox_response) \
 	R("RuntimeService/PodSandboxStatus", cri_pod_sandbox_status, pod_sandbox_status_request, pod_sandbox_status_response) \
 	R("RuntimeService/ListPodSandbox", cri_list_pod_sandbox, list_pod_sandbox_request, list_pod_sandbox_response) \
+	R("RuntimeService/UpdatePodSandboxResources", cri_update_pod_sandbox_resources, update_pod_sandbox_resources_request, \
+	  update_pod_sandbox_resources_response) \
 	R("RuntimeService/CreateContainer", cri_create_container, create_container_request, create_container_response) \
 	R("RuntimeService/StartContainer", cri_start_container, start_container_request, start_container_response) \
 	R("RuntimeService/StopContainer", cri_stop_container, stop_container_request, stop_container_response) \

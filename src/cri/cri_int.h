@@ -102,6 +102,7 @@ void sandbox_event(struct cri *x, struct sandbox *s, int32_t type);
 #define UNARY(name) int cri_##name(struct grpc_call *c, const void *request, void *reply, struct err *e)
 #define STREAM(name) int cri_##name(struct grpc_call *c, const void *request, struct err *e)
 UNARY(run_pod_sandbox); UNARY(stop_pod_sandbox); UNARY(remove_pod_sandbox); UNARY(pod_sandbox_status); UNARY(list_pod_sandbox);
+UNARY(update_pod_sandbox_resources);
 UNARY(create_container); UNARY(start_container); UNARY(stop_container); UNARY(remove_container); UNARY(container_status);
 UNARY(list_containers); UNARY(update_container_resources); UNARY(reopen_container_log);
 UNARY(exec_sync); UNARY(exec); UNARY(attach); UNARY(port_forward);

@@ -89,10 +89,11 @@ static int image_fill(struct cri *x, const char *id, struct arena *a, struct cri
 	struct image_info mine, theirs;
 	struct image_image config;
 	int r = image_get(x->images, IMAGE_CRI, id, 0, a, &mine, e);
-	if (r == 0)
-		r = image_get(x->images, IMAGE_DOCKER, id, 0, a, &theirs, e);
 	if (r < 0)
 		return r;
+	/* not there for Docker: it has no names for it */
+	if (image_get(x->images, IMAGE_DOCKER, id, 0, a, &theirs, NULL) < 0)
+		theirs = (struct image_info){ 0 };
 	*p = (struct cri_image){ .id = mine.id, .size = (uint64_t)mine.size_bytes, .pinned = theirs.n_repo_tags || theirs.n_repo_digests };
 	if (strings_merge(a, &p->repo_tags, &p->n_repo_tags, mine.repo_tags, mine.n_repo_tags) < 0 ||
 	    strings_merge(a, &p->repo_tags, &p->n_repo_tags, theirs.repo_tags, theirs.n_repo_tags) < 0 ||

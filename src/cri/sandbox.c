@@ -612,3 +612,30 @@ UNARY(remove_pod_sandbox)
 	fmutex_unlock(&s->lock);
 	return r < 0 ? err_set(e, own.code ? own.code : r, "%s", own.text) : 0;
 }
+
+/* The kubelet has set the pod's cgroup itself; what it tells is kept with the sandbox. */
+UNARY(update_pod_sandbox_resources)
+{
+	const struct cri_update_pod_sandbox_resources_request *q = request;
+	struct cri *x = cri_of(c);
+	AUTO(sandbox) struct sandbox *s = NULL;
+	int r = pod_sandbox_find(x, q->pod_sandbox_id, &s, e);
+	if (r < 0)
+		return r;
+	struct cri_linux_pod_sandbox_config *l = s->rec.config->linux;
+	if (!l && !(l = s->rec.config->linux = arena_new(&s->arena, struct cri_linux_pod_sandbox_config)))
+		return err_nomem(e);
+	const struct { const struct cri_linux_container_resources *from; struct cri_linux_container_resources **to; } parts[] = {
+		{ q->overhead, &l->overhead }, { q->resources, &l->resources },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		if (!parts[i].from)
+			continue;
+		/* in place, where there is one: a pod that is resized often must not grow */
+		struct cri_linux_container_resources *to = *parts[i].to ? *parts[i].to : arena_new(&s->arena, struct cri_linux_container_resources);
+		if (!to || schema_copy(T_cri_linux_container_resources, parts[i].from, &s->arena, to) < 0)
+			return err_nomem(e);
+		*parts[i].to = to;
+	}
+	return sandbox_save_wait(x, s, e);
+}

@@ -97,7 +97,7 @@ int create_image_config(struct container *c, const char *name, const char *platf
 	*ret = (struct docker_image_config){ 0 };
 	if (!name || !*name)
 		return 0;
-	int r = image_get(c->engine->config.images, IMAGE_DOCKER, name, 0, &a, &info, e);
+	int r = image_get(c->engine->config.images, c->pod ? IMAGE_CRI : IMAGE_DOCKER, name, 0, &a, &info, e);
 	if (r < 0)
 		return r;
 	if (platform && *platform) {

@@ -441,3 +441,10 @@ int exec_run_fd_wait(struct engine *eng, const char *id, int fd, struct err *e)
 		exec_free(x);
 	return r;
 }
+
+void exec_forget(struct engine *eng, const char *id)
+{
+	struct exec *x = map_gets(&eng->execs, id);
+	if (x && !x->pins)
+		exec_free(x);
+}

@@ -16,6 +16,8 @@ int exec_ids(const struct container *c, struct arena *a, const char ***ret, uint
 int exec_create_in(struct container *c, const struct docker_exec_create *how, char ret_id[65], struct err *e);
 /* Starts one with a socket as its streams (taken). */
 int exec_run_fd_wait(struct engine *eng, const char *id, int fd, struct err *e);
+/* Nobody will ask for it any more. */
+void exec_forget(struct engine *eng, const char *id);
 /* Waits for the end of one that was started: 0 and its code, -ETIMEDOUT. */
 int exec_end_wait(struct engine *eng, const char *id, int64_t timeout_ns, int64_t *ret_code, struct err *e);
 /* Used by health checks: starts `how` with its output on out_fd (taken), waits for its end up to timeout_ns. */

@@ -42,6 +42,8 @@ struct stream *pod_session_stream(struct pod_session *s) { return s->stream; }
 
 static void session_free(struct pod_session *s)
 {
+	if (*s->exec)
+		exec_forget(s->c->engine, s->exec);
 	stream_close(s->stream);
 	container_unref(s->c);
 	free(s);

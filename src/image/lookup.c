@@ -35,8 +35,11 @@ bool image_has_owner(const struct image_rec *i, enum image_owner o)
 	return false;
 }
 
+/* Docker does not see what only has names of others; CRI sees all (what Docker tagged is pinned there). */
+static bool is_seen(const struct image_rec *i, enum image_owner o) { return o == IMAGE_CRI || image_has_owner(i, o); }
+
 /* The one visible image whose ID starts with the hex digits, or NULL. */
-static struct image_rec *find_prefix(struct image_store *s, struct slice hex)
+static struct image_rec *find_prefix(struct image_store *s, enum image_owner o, struct slice hex)
 {
 	size_t at = 0;
 	struct map_entry *m;
@@ -45,7 +48,7 @@ static struct image_rec *find_prefix(struct image_store *s, struct slice hex)
 		return NULL;
 	while ((m = map_next(&s->images, &at))) {
 		struct image_rec *i = m->value;
-		if (i->is_removed || strncmp(i->id + 7, hex.ptr, hex.len) != 0)
+		if (i->is_removed || !is_seen(i, o) || strncmp(i->id + 7, hex.ptr, hex.len) != 0)
 			continue;
 		if (found)
 			return NULL;
@@ -63,7 +66,7 @@ struct image_rec *image_find(struct image_store *s, enum image_owner o, const ch
 	if (slice_starts(t, "sha256:"))
 		hex = slice_n(t.ptr + 7, t.len - 7);
 	if (is_digest || ref_is_hex_id(t)) {
-		struct image_rec *i = find_prefix(s, hex);
+		struct image_rec *i = find_prefix(s, o, hex);
 		if (!i)
 			err_set(e, ENOENT, "No such image: %s%s", is_digest ? "" : "sha256:", text);
 		return i;
@@ -84,7 +87,7 @@ struct image_rec *image_find(struct image_store *s, enum image_owner o, const ch
 		*by_name = n;
 		return n->image;
 	}
-	struct image_rec *i = find_prefix(s, hex);
+	struct image_rec *i = find_prefix(s, o, hex);
 	if (!i)
 		err_set(e, ENOENT, "No such image: %s", familiar);
 	return i;

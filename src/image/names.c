@@ -362,9 +362,29 @@ static int remove_by_name_wait(struct removal *x, struct image_rec *i, struct na
 	return remove_image_wait(x, i, x->how->force, !x->how->noprune, true, e);
 }
 
+static bool has_others(const struct image_rec *i, enum image_owner o)
+{
+	for (size_t k = 0; k < i->names.n; k++)
+		if (i->names.v[k]->owner != o)
+			return true;
+	return false;
+}
+
+/* An image that another owner names too stays; only one's own names go. */
+static int remove_own_names_wait(struct removal *x, struct image_rec *i, struct err *e)
+{
+	int r = 0;
+	for (size_t k = i->names.n; k-- > 0 && r >= 0;)
+		if (i->names.v[k]->owner == x->owner)
+			r = untag_wait(x, i->names.v[k], e);
+	return r;
+}
+
 static int remove_by_id_wait(struct removal *x, struct image_rec *i, struct err *e)
 {
 	bool is_used;
+	if (has_others(i, x->owner))
+		return remove_own_names_wait(x, i, e);
 	if (is_single(i, x->owner, x->a)) {
 		int r = conflict(x, i, x->how->force ? C_HARD : C_HARD | (C_SOFT & ~C_REFERENCED), &is_used, e);
 		while (r >= 0 && i->names.n > 0 && i->names.v[i->names.n - 1]->owner == x->owner)

@@ -368,6 +368,7 @@ def test_resources_and_cgroup_parent(cri, eng):
     assert cgroup_value(c, "memory", "memory.limit_in_bytes") == str(128 << 20) and cgroup_value(c, "cpu", "cpu.cfs_quota_us") == "20000"
     r = cri.status(c).resources.linux
     assert (r.memory_limit_in_bytes, r.cpu_quota, r.cpu_shares) == (128 << 20, 20000, 512)
+    cri.call("UpdatePodSandboxResources", pod_sandbox_id=p[0], resources=dict(cpu_quota=30000))
     s = cri.call("ContainerStats", container_id=c).stats
     assert s.memory.working_set_bytes.value > 0 and s.cpu.usage_core_nano_seconds.value > 0
     assert cri.call("PodSandboxStats", pod_sandbox_id=p[0]).stats.linux.containers[0].attributes.id == c
@@ -462,7 +463,14 @@ def test_pull(cri, eng, tmp_path):
         ref = cri.call("PullImage", image=dict(image=name)).image_ref
         i = cri.call("ImageStatus", image=dict(image=name)).image
         assert i.id == ref and not i.pinned and i.uid.value == 1234 and i.repo_digests[0].startswith(f"127.0.0.1:{port}/test/bb@sha256:")
-        assert eng.api("GET", f"/images/{name}/json")[0] == 404
+        assert eng.api("GET", f"/images/{name}/json")[0] == 404 == eng.api("GET", f"/images/{ref}/json")[0]
+        assert eng.api("DELETE", f"/images/{ref}?force=1")[0] == 404
+        eng.docker("pull", name)
+        assert eng.docker("images", "-q", "--no-trunc", name).stdout.strip() == ref and cri.call("ImageStatus", image=dict(image=name)).image.pinned
+        assert eng.api("DELETE", f"/images/{ref}?force=1")[0] == 200
+        assert eng.api("GET", f"/images/{ref}/json")[0] == 404
+        i = cri.call("ImageStatus", image=dict(image=name)).image
+        assert i.id == ref and not i.pinned
         assert name not in eng.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout
         eng.api("POST", "/images/prune", {})
         eng.docker("image", "prune", "-af")
