@@ -124,9 +124,34 @@ static int make_folder(const char *fmt, const char *dir, struct err *e)
 	return r < 0 ? err_sys(e, r, "making %s%s", dir, fmt) : 0;
 }
 
+/* Certificates for whoever comes as a client, where they are missing or due. > 0: some are new. */
+static int write_identities(struct server *s, struct err *e)
+{
+	static const char *const masters[] = { "system:masters" };
+	static const struct kube_cert client = { .common_name = "kube-apiserver-kubelet-client", .organizations = masters, .n_organizations = 1, .is_client = true };
+	static const struct kube_cert proxy = { .common_name = "system:kube-proxy", .is_client = true };
+	char path[600], url[300];
+	int n = kube_ca_ensure(s->ca, s->pki, "apiserver-kubelet-client", &client, e), r = 0;
+	if (n < 0)
+		return n;
+	fmt_into(url, sizeof url, "https://%s:%u", s->host[0] ? s->host : "127.0.0.1", s->port);
+	fmt_into(path, sizeof path, "%s/kubeconfig", s->config);
+	r = kube_ca_kubeconfig(s->ca, path, url, "coracle", &kube_cert_admin, e);
+	if (r < 0 || !s->node_name)
+		return r < 0 ? r : n + r;
+	n += r;
+	fmt_into(path, sizeof path, "%s/node.kubeconfig", s->config);
+	r = kube_ca_node_kubeconfig(s->ca, path, url, s->node_name, e);
+	if (r < 0)
+		return r;
+	n += r;
+	fmt_into(path, sizeof path, "%s/proxy.kubeconfig", s->config);
+	r = kube_ca_kubeconfig(s->ca, path, url, "coracle", &proxy, e);
+	return r < 0 ? r : n + r;
+}
+
 static int prepare(struct server *s, struct err *e)
 {
-	char path[600], url[300];
 	int r = make_folder("/server", s->root, e);
 	if (r == 0)
 		r = make_folder("", s->config, e);
@@ -137,11 +162,6 @@ static int prepare(struct server *s, struct err *e)
 	fmt_into(s->pki, sizeof s->pki, "%s/server/pki", s->root);
 	const struct kube_ca_options co = { .dir = s->pki, .names = names, .n_names = n_names };
 	r = kube_ca_open(&co, &s->ca, e);
-	if (r < 0)
-		return r;
-	static const char *const masters[] = { "system:masters" };
-	const struct kube_cert client = { .common_name = "kube-apiserver-kubelet-client", .organizations = masters, .n_organizations = 1, .is_client = true };
-	r = kube_ca_ensure(s->ca, s->pki, "apiserver-kubelet-client", &client, e);
 	if (r < 0)
 		return r;
 	fmt_into(s->kubelet_cert, sizeof s->kubelet_cert, "%s/apiserver-kubelet-client.crt", s->pki);
@@ -162,17 +182,7 @@ static int prepare(struct server *s, struct err *e)
 	socklen_t n = sizeof sa;
 	if (!s->port && getsockname(s->fd, (struct sockaddr *)&sa, &n) == 0)
 		s->port = ntohs(sa.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&sa)->sin6_port : ((struct sockaddr_in *)&sa)->sin_port);
-	fmt_into(url, sizeof url, "https://%s:%u", s->host[0] ? s->host : "127.0.0.1", s->port);
-	fmt_into(path, sizeof path, "%s/kubeconfig", s->config);
-	r = kube_ca_kubeconfig(s->ca, path, url, "coracle", &kube_cert_admin, e);
-	if (r >= 0 && s->node_name) {
-		fmt_into(path, sizeof path, "%s/node.kubeconfig", s->config);
-		r = kube_ca_node_kubeconfig(s->ca, path, url, s->node_name, e);
-		static const struct kube_cert proxy = { .common_name = "system:kube-proxy", .is_client = true };
-		fmt_into(path, sizeof path, "%s/proxy.kubeconfig", s->config);
-		if (r >= 0)
-			r = kube_ca_kubeconfig(s->ca, path, url, "coracle", &proxy, e);
-	}
+	r = write_identities(s, e);
 	return r < 0 ? r : 0;
 }
 
@@ -180,20 +190,22 @@ static int renew_job(void *arg)
 {
 	struct server *s = arg;
 	struct err e = { 0 };
-	int r = kube_ca_renew(s->ca, &e);
-	if (r < 0)
+	int serving = kube_ca_renew(s->ca, &e), others = serving < 0 ? 0 : write_identities(s, &e);
+	if (serving < 0 || others < 0)
 		log_error("certificates cannot be renewed", "error=%s", e.text);
-	return r;
+	return serving > 0 || others > 0;
 }
 
 /* Certificates that have used up two thirds of their life are replaced while the server runs. */
 static void renew_fiber(void *arg)
 {
 	struct server *s = arg;
-	struct err e = { 0 };
-	while (sleep_wait(3600 * 1000000000LL) == 0)
-		if (job_wait(renew_job, s) == 1 && tls_config_reload(s->tls, &s->files, &e) < 0)
-			log_error("the new certificate cannot be used", "error=%s", e.text);
+	const struct tls_files kubelet = { .cert = s->kubelet_cert, .key = s->kubelet_key };
+	while (sleep_wait(3600 * 1000000000LL) == 0) {
+		struct err e = { 0 };
+		if (job_wait(renew_job, s) == 1 && (tls_config_reload(s->tls, &s->files, &e) < 0 || kube_api_reload(s->api, &kubelet, &e) < 0))
+			log_error("a new certificate cannot be used", "error=%s", e.text);
+	}
 }
 
 static void start_fiber(void *arg)

@@ -27,6 +27,8 @@ struct kube_api_config {
 int kube_api_new(struct loop *l, const struct kube_api_config *c, struct kube_api **ret, struct err *e);
 /* Loads the watch cache, makes what every cluster has (namespaces, the service "kubernetes", priority classes). Suspends. */
 int kube_api_start_wait(struct kube_api *a, struct err *e);
+/* The certificate for kubelets has been renewed. */
+int kube_api_reload(struct kube_api *a, const struct tls_files *kubelet, struct err *e);
 /* No request may run. */
 void kube_api_free(struct kube_api *a);
 /* Stops listening and cancels what runs; kube_api_free comes when kube_api_is_idle. */

@@ -160,6 +160,11 @@ int kube_api_new(struct loop *l, const struct kube_api_config *c, struct kube_ap
 	return 0;
 }
 
+int kube_api_reload(struct kube_api *a, const struct tls_files *kubelet, struct err *e)
+{
+	return a->kubelet_tls ? tls_config_reload(a->kubelet_tls, kubelet, e) : 0;
+}
+
 int kube_api_start_wait(struct kube_api *a, struct err *e)
 {
 	int r = api_caches_start_wait(a, e);

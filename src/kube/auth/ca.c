@@ -63,8 +63,11 @@ static int set_cert(struct kube_ca *ca, X509 *x, struct err *e)
 		X509_free(x);
 		return r;
 	}
-	free(ca->pem);
-	X509_free(ca->cert);
+	/* others may be reading the one before: it stays until the end, once in some years */
+	free(ca->retired_pem);
+	X509_free(ca->retired_cert);
+	ca->retired_pem = ca->pem;
+	ca->retired_cert = ca->cert;
 	ca->pem = text;
 	ca->cert = x;
 	return 0;
@@ -233,6 +236,8 @@ void kube_ca_free(struct kube_ca *ca)
 	for (size_t i = 0; i < ca->n_names; i++)
 		free((char *)ca->names[i]);
 	free(ca->names);
+	X509_free(ca->retired_cert);
+	free(ca->retired_pem);
 	free(ca->pem);
 	free(ca->dir);
 	free(ca->cert_path);

@@ -6,9 +6,9 @@ enum { CERT_BACKDATE_S = 300, YEAR_S = 365 * 86400 };
 
 struct kube_ca {
 	char *dir, *cert_path, *serving_cert, *serving_key;
-	char *pem;
+	char *pem, *retired_pem;
 	EVP_PKEY *key;
-	X509 *cert;
+	X509 *cert, *retired_cert;
 	const char **names;            /* of the serving certificate; each malloc'ed */
 	size_t n_names;
 	int64_t (*now_ns)(void);

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "io/stream.h"
 #include "kube/client/client_int.h"
@@ -28,7 +30,8 @@ static int pem_path(struct slice pem, int *fd, char path[40], const char **ret)
 	return fd_write_all(*fd, pem.ptr, pem.len);
 }
 
-static int make_tls(const struct kclient_target *t, struct tls_config **ret, struct err *e)
+/* Makes *tls, or gives the one that is there its certificates anew. */
+static int make_tls(const struct kclient_target *t, struct tls_config **tls, struct err *e)
 {
 	AUTO(close) int ca = -1;
 	AUTO(close) int cert = -1;
@@ -44,7 +47,7 @@ static int make_tls(const struct kclient_target *t, struct tls_config **ret, str
 	if (r < 0)
 		return err_sys(e, r, "preparing certificates for %s", t->server);
 	f.system_ca = !f.ca && !t->insecure;
-	return tls_config_new(&f, false, ret, e);
+	return *tls ? tls_config_reload(*tls, &f, e) : tls_config_new(&f, false, tls, e);
 }
 
 /* "https://host:port/prefix" */
@@ -122,6 +125,54 @@ static int make_http(struct kclient *c, const struct kclient_config *f, int64_t 
 	return http_client_new(c->loop, &h, ret);
 }
 
+/* --- a kubeconfig that is written again: whoever issued the certificate in it renews it before it ends */
+
+static const int64_t LOOK_NS = 600 * NS_PER_S;
+
+static bool is_new(struct kclient *c)
+{
+	struct stat st;
+
+	if (stat(c->kubeconfig, &st) < 0 || (st.st_ino == c->seen_inode && st.st_mtim.tv_sec == c->seen_time.tv_sec && st.st_mtim.tv_nsec == c->seen_time.tv_nsec))
+		return false;
+	c->seen_inode = st.st_ino;
+	c->seen_time = st.st_mtim;
+	return true;
+}
+
+int kclient_look_again(struct kclient *c, struct err *e)
+{
+	struct kclient_target t = { 0 };
+	AUTO(arena) struct arena a;
+
+	arena_init(&a, 16 * 1024 * 1024);
+	if (!c->kubeconfig || !c->tls || !is_new(c))
+		return 0;
+	int r = kubeconfig_read(c->kubeconfig, &a, &t, e);
+	if (r == 0)
+		r = make_tls(&t, &c->tls, e);
+	return r < 0 ? r : 1;
+}
+
+static void look(struct timer *t)
+{
+	struct kclient *c = container_of(t, struct kclient, look_timer);
+	struct err e = { 0 };
+
+	if (kclient_look_again(c, &e) < 0)
+		log_warn("a changed kubeconfig cannot be used, the client goes on with the old one", "path=%s error=\"%s\"", c->kubeconfig, e.text);
+	timer_set(c->loop, t, LOOK_NS, look);
+}
+
+static int follow_kubeconfig(struct kclient *c, const char *path)
+{
+	c->kubeconfig = arena_strdup(&c->strings, path);
+	if (!c->kubeconfig)
+		return -ENOMEM;
+	is_new(c);
+	return timer_set(c->loop, &c->look_timer, LOOK_NS, look);
+}
+
 static int set_up(struct kclient *c, const struct kclient_config *f, struct arena *a, struct err *e)
 {
 	struct kclient_target t = { .server = f->server, .ca_file = f->ca_file, .cert_file = f->cert_file, .key_file = f->key_file, .token = f->token,
@@ -138,6 +189,8 @@ static int set_up(struct kclient *c, const struct kclient_config *f, struct aren
 			r = parse_server(c, t.server, &tls, e);
 		if (r == 0 && tls)
 			r = make_tls(&t, &c->tls, e);
+		if (r == 0 && tls && f->kubeconfig && follow_kubeconfig(c, f->kubeconfig) < 0)
+			r = err_nomem(e);
 		if (r < 0)
 			return r;
 		c->sni = tls ? arena_strdup(&c->strings, t.sni) : NULL;
@@ -186,6 +239,7 @@ void kclient_unref(struct kclient *c)
 {
 	if (!c || --c->refs)
 		return;
+	timer_cancel(&c->look_timer);
 	http_client_free(c->http);
 	http_client_free(c->watch_http);
 	tls_config_free(c->tls);

@@ -16,7 +16,7 @@
 
 struct kclient;
 struct kclient_config {
-	/* one of: a kubeconfig's current context, an address, or a connect function */
+	/* one of: a kubeconfig's current context (whose certificates are taken anew when the file changes), an address, or a connect function */
 	const char *kubeconfig;
 	const char *server;                         /* https://host:port */
 	const char *ca_file, *cert_file, *key_file; /* PEM */

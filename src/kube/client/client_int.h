@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of kube/client share. */
 #pragma once
+#include <sys/types.h>
 #include "base/list.h"
 #include "http/client.h"
 #include "io/loop.h"
@@ -22,9 +23,15 @@ struct kclient {
 	unsigned port;
 	const char *prefix;                     /* "" or "/path" behind the server's address */
 	const char *bearer, *user_agent;
+	const char *kubeconfig;                 /* looked at again every ten minutes; NULL: none */
+	ino_t seen_inode;
+	struct timespec seen_time;
+	struct timer look_timer;
 	unsigned refs;                          /* its owner's, and those of fibers that are on their way out */
 };
 struct kclient *kclient_ref(struct kclient *c);
+/* Takes certificates from a kubeconfig that has changed: 1 when it did. Connections that are there stay. */
+int kclient_look_again(struct kclient *c, struct err *e);
 void kclient_unref(struct kclient *c);
 
 /* What configuration comes to, whatever it was read from. Text and bytes in the arena it was read into. */

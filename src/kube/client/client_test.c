@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The client against a small server in the same loop, on simulated time. */
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include "codec/base64.h"
 #include "kube/client/client.h"
 
 #include <errno.h>
@@ -322,6 +326,53 @@ TEST(a_kubeconfig_is_read_by_its_current_context)
 	CHECK_SLICE(t.ca, "PEM");
 	CHECK(strstr(t.cert_file, "/certs/u.crt") && t.cert_file[0] == '/');
 	CHECK_STR(t.key_file, "/k/u.key");
+}
+
+static void write_kubeconfig(const char *path, const char *cn)
+{
+	AUTO(buf) struct buf text = BUF_INIT(1 << 20);
+	X509 *x = X509_new();
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	BIO *b = BIO_new(BIO_s_mem());
+	char *pem;
+	struct err e;
+
+	X509_set_version(x, 2);
+	X509_gmtime_adj(X509_getm_notBefore(x), -60);
+	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)cn, -1, -1, 0);
+	X509_set_issuer_name(x, X509_get_subject_name(x));
+	X509_set_pubkey(x, key);
+	CHECK(X509_sign(x, key, EVP_sha256()) > 0 && PEM_write_bio_X509(b, x));
+	long n = BIO_get_mem_data(b, &pem);
+	buf_adds(&text, "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts:\n- name: c\n  context: {cluster: c, user: u}\nusers: []\n"
+		"clusters:\n- name: c\n  cluster:\n    server: https://127.0.0.1:1\n    certificate-authority-data: ");
+	base64_encode(&text, slice_n(pem, (size_t)n), false);
+	buf_addc(&text, '\n');
+	CHECK_OK(file_write_atomic(-100, path, buf_slice(&text), 0600, &e), &e);
+	BIO_free(b);
+	X509_free(x);
+	EVP_PKEY_free(key);
+}
+
+TEST(certificates_of_a_changed_kubeconfig_are_taken_anew)
+{
+	AUTO(free) char *path = fmt_new("%s/config", test_dir());
+	struct kclient *c;
+	struct err e = { 0 };
+
+	CHECK_OK(sim_loop_new(&l, &e), &e);
+	write_kubeconfig(path, "one");
+	CHECK_OK(kclient_new(l, &(struct kclient_config){ .kubeconfig = path }, &c, &e), &e);
+	CHECK_INT(kclient_look_again(c, &e), 0);
+	write_kubeconfig(path, "two");
+	CHECK_INT(kclient_look_again(c, &e), 1);
+	CHECK_INT(kclient_look_again(c, &e), 0);
+	CHECK_OK(file_write_atomic(-100, path, SLICE("nonsense: ["), 0600, &e), &e);
+	CHECK(kclient_look_again(c, &e) < 0);
+	CHECK_INT(kclient_look_again(c, &e), 0);
+	kclient_free(c);
+	loop_free(l);
 }
 
 TEST(all_lists_begin_alike)
