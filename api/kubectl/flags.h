@@ -241,3 +241,28 @@ static const struct flag make_token_flags[] = {
 	{ "audience", 0, FLAG_LIST, NULL, NULL, "Who the token is for" }, { "bound-object-kind", 0, FLAG_STRING, NULL, NULL, "Not supported by this kubectl", FLAG_HIDDEN },
 	{ "duration", 0, FLAG_DURATION, NULL, "0s", "How long it is valid" }, F_OUTPUT, F_MANAGED, F_TEMPLATE,
 };
+
+#define F_CONTAINER { "container", 'c', FLAG_STRING, NULL, NULL, "Container of the pod" }
+#define F_POD_TIMEOUT { "pod-running-timeout", 0, FLAG_DURATION, NULL, "1m0s", "How long to wait until the pod runs" }
+static const struct flag exec_flags[] = {
+	F_CONTAINER, F_FILENAME, F_POD_TIMEOUT, { "quiet", 'q', FLAG_BOOL, NULL, NULL, "Only what the command writes" }, { "stdin", 'i', FLAG_BOOL, NULL, NULL, "Pass standard input" },
+	{ "tty", 't', FLAG_BOOL, NULL, NULL, "A terminal" },
+};
+static const struct flag attach_flags[] = {
+	F_CONTAINER, F_FILENAME, F_POD_TIMEOUT, { "quiet", 'q', FLAG_BOOL, NULL, NULL, "Only what the program writes" }, { "stdin", 'i', FLAG_BOOL, NULL, NULL, "Pass standard input" },
+	{ "tty", 't', FLAG_BOOL, NULL, NULL, "Its terminal" },
+};
+static const struct flag cp_flags[] = {
+	F_CONTAINER, { "no-preserve", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility" }, { "retries", 0, FLAG_INT, NULL, "0", "Accepted for compatibility" },
+};
+static const struct flag port_forward_flags[] = { { "address", 0, FLAG_CSV, NULL, NULL, "Address to listen on: localhost, or one of this machine's" }, F_POD_TIMEOUT };
+static const struct flag proxy_flags[] = {
+	{ "accept-hosts", 0, FLAG_STRING, NULL, "^localhost$,^127\\.0\\.0\\.1$,^\\[::1\\]$", "Names by which the proxy may be called (regular expressions)" },
+	{ "accept-paths", 0, FLAG_STRING, NULL, "^.*", "Paths that are passed on" }, { "address", 0, FLAG_STRING, NULL, "127.0.0.1", "Address to listen on" },
+	{ "api-prefix", 0, FLAG_STRING, NULL, "/", "Prefix that is taken off" }, { "append-server-path", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility", FLAG_HIDDEN },
+	{ "disable-filter", 0, FLAG_BOOL, NULL, NULL, "Pass on everything: dangerous" }, { "keepalive", 0, FLAG_DURATION, NULL, "0s", "Accepted for compatibility" },
+	{ "port", 'p', FLAG_INT, NULL, "8001", "Port to listen on; 0: any" }, { "reject-methods", 0, FLAG_STRING, NULL, "^$", "Accepted for compatibility", FLAG_HIDDEN },
+	{ "reject-paths", 0, FLAG_STRING, NULL, "^/api/.*/pods/.*/exec,^/api/.*/pods/.*/attach", "Paths that are refused" },
+	{ "unix-socket", 'u', FLAG_STRING, NULL, NULL, "Listen on this Unix socket" }, { "www", 'w', FLAG_STRING, NULL, NULL, "Refused by this kubectl" },
+	{ "www-prefix", 'P', FLAG_STRING, NULL, "/static/", "Accepted for compatibility", FLAG_HIDDEN },
+};

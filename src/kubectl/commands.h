@@ -49,6 +49,11 @@ int kcmd_create_priorityclass(struct kctl *k, struct err *e);
 int kcmd_create_pdb(struct kctl *k, struct err *e);
 int kcmd_create_ingress(struct kctl *k, struct err *e);
 int kcmd_create_token(struct kctl *k, struct err *e);
+int kcmd_exec(struct kctl *k, struct err *e);                 /* exec.c */
+int kcmd_attach(struct kctl *k, struct err *e);
+int kcmd_cp(struct kctl *k, struct err *e);
+int kcmd_port_forward(struct kctl *k, struct err *e);         /* forward.c */
+int kcmd_proxy(struct kctl *k, struct err *e);
 int kcmd_explain(struct kctl *k, struct err *e);              /* explain.c */
 int kcmd_describe(struct kctl *k, struct err *e);             /* describe.c */
 

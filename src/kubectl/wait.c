@@ -188,6 +188,8 @@ int kcmd_wait(struct kctl *k, struct err *e)
 			failed = 1;
 			continue;
 		}
+		if (w.what == WAIT_DELETE && !w.was_there)
+			continue;
 		const char *kind = kctl_kind_text(k, &all.v[i].kind);
 		kctl_print(k, "%s/%s %s\n", kind, all.v[i].name, w.what == WAIT_DELETE ? "deleted" : w.what == WAIT_CREATE ? "created" : "condition met");
 		kctl_flush(k);
