@@ -3,13 +3,14 @@
 #include <errno.h>
 #include "base/auto.h"
 #include "base/log.h"
+#include "io/fiber.h"
 #include "kube/auth/bootstrap_rows.h"
 #include "kube/auth/rbac.h"
 
 #define GROUP "rbac.authorization.k8s.io"
 #define AUTOUPDATE "rbac.authorization.kubernetes.io/autoupdate"
 
-enum { ARENA_MAX = 4 * 1024 * 1024 };
+enum { ARENA_MAX = 4 * 1024 * 1024, FIBERS = 16 };
 
 static const char *const aggregate_labels[] = { "rbac.authorization.k8s.io/aggregate-to-admin", "rbac.authorization.k8s.io/aggregate-to-edit",
 	"rbac.authorization.k8s.io/aggregate-to-view" };
@@ -159,15 +160,23 @@ static int each_controller(struct arena *a, const struct bootstrap_controller *r
 	return r ? r : each_binding(a, &(struct bootstrap_binding){ .name = name, .role = name, .subjects = subjects }, fn, arg);
 }
 
+static size_t n_rows(void) { return n_bootstrap_roles + n_bootstrap_bindings + n_bootstrap_controllers; }
+
+static int each_row(struct arena *a, size_t i, each_fn *fn, void *arg)
+{
+	if (i < n_bootstrap_roles)
+		return each_role(a, &bootstrap_roles[i], fn, arg);
+	i -= n_bootstrap_roles;
+	if (i < n_bootstrap_bindings)
+		return each_binding(a, &bootstrap_bindings[i], fn, arg);
+	return each_controller(a, &bootstrap_controllers[i - n_bootstrap_bindings], fn, arg);
+}
+
 int kube_bootstrap_each(struct arena *a, int (*fn)(void *arg, const struct kube_resource *r, const char *ns, const void *obj), void *arg)
 {
 	int r = 0;
-	for (size_t i = 0; i < n_bootstrap_roles && r == 0; i++)
-		r = each_role(a, &bootstrap_roles[i], fn, arg);
-	for (size_t i = 0; i < n_bootstrap_bindings && r == 0; i++)
-		r = each_binding(a, &bootstrap_bindings[i], fn, arg);
-	for (size_t i = 0; i < n_bootstrap_controllers && r == 0; i++)
-		r = each_controller(a, &bootstrap_controllers[i], fn, arg);
+	for (size_t i = 0; i < n_rows() && r == 0; i++)
+		r = each_row(a, i, fn, arg);
 	return r;
 }
 
@@ -263,7 +272,15 @@ static int merge(struct arena *a, const struct kube_resource *r, void *have, con
 	return meta < 0 ? meta : body < 0 ? body : meta || body;
 }
 
-struct reconcile { const struct kube_bootstrap_store *s; struct err *e; };
+/* Several fibers take rows in turn, so that what they write shares commits. */
+struct reconcile {
+	const struct kube_bootstrap_store *s;
+	size_t next;
+	unsigned running;
+	int result;
+	struct err err;
+	struct fiber *waiter;
+};
 
 static int reconcile_wait(void *arg, const struct kube_resource *r, const char *ns, const void *obj)
 {
@@ -285,13 +302,38 @@ static int reconcile_wait(void *arg, const struct kube_resource *r, const char *
 		else if (rc < 0)
 			err_nomem(&e);
 	}
-	return rc < 0 ? err_set(c->e, e.code, "default %s %s: %s", r->kind, name, e.text) : 0;
+	return rc < 0 ? err_set(&c->err, e.code, "default %s %s: %s", r->kind, name, e.text) : 0;
+}
+
+static void reconcile_rows(void *arg)
+{
+	struct reconcile *c = arg;
+	while (c->next < n_rows() && c->result == 0) {
+		AUTO(arena) struct arena a;
+		arena_init(&a, ARENA_MAX);
+		int r = each_row(&a, c->next++, reconcile_wait, c);
+		if (r < 0)
+			c->result = r;
+	}
+	if (--c->running == 0 && c->waiter)
+		fiber_wake(c->waiter);
 }
 
 int kube_bootstrap_wait(const struct kube_bootstrap_store *s, struct err *e)
 {
-	AUTO(arena) struct arena a;
-	struct reconcile c = { s, e };
-	arena_init(&a, ARENA_MAX);
-	return kube_bootstrap_each(&a, reconcile_wait, &c);
+	struct reconcile c = { .s = s };
+	struct fiber *self = fiber_self();
+	c.waiter = self;
+	for (int i = 0; self && i < FIBERS; i++) {
+		c.running++;
+		if (fiber_start(fiber_loop(self), "default roles", reconcile_rows, &c) < 0)
+			c.running--;
+	}
+	if (c.running == 0 && c.next < n_rows()) {
+		c.running = 1;
+		reconcile_rows(&c);
+	}
+	while (c.running)          /* also when cancelled: they hold what is here */
+		fiber_suspend_wait();
+	return c.result < 0 ? err_set(e, c.err.code ? c.err.code : ENOMEM, "%s", c.err.text) : 0;
 }
