@@ -134,44 +134,6 @@ void api_custom_free(struct api_resource *r)
 	free(r);
 }
 
-/* --- a definition is to be stored: are its schemas any good? */
-
-int api_custom_check_definition(struct api_req *q, const struct kube_custom_resource_definition *d)
-{
-	struct schema_problems p = { .a = q->arena };
-	AUTO(buf) struct buf b = BUF_INIT(256 * 1024);
-	struct err e = { 0 };
-	if (d->spec.conversion && d->spec.conversion->strategy && !strcmp(d->spec.conversion->strategy, "Webhook"))
-		return api_invalid(q, "CustomResourceDefinition", "apiextensions.k8s.io", d->metadata.name,
-			SLICE("spec.conversion.strategy: Unsupported value: \"Webhook\": supported values: \"None\""));
-	for (uint32_t i = 0; i < d->spec.n_versions; i++) {
-		const struct kube_custom_resource_definition_version *v = &d->spec.versions[i];
-		struct tree t;
-		struct crd_schema *s = NULL;
-		if (!v->schema || !v->schema->open_apiv3_schema)
-			continue;
-		if (tree_from_struct(T_kube_json_schema_props, v->schema->open_apiv3_schema, q->arena, &t, &e) < 0)
-			return api_from_err(q, &e);
-		const char *path = arena_fmt(q->arena, "spec.versions[%u].schema.openAPIV3Schema", i);
-		int x = crd_compile(&t, T_kube_object_meta, path, &p, &s);
-		crd_unref(s);
-		if (x < 0 && x != -EINVAL)
-			return x;
-	}
-	if (!p.n)
-		return 0;
-	schema_problems_print(&p, &b);
-	int x = api_refuse(q, 422, "Invalid", "CustomResourceDefinition.apiextensions.k8s.io \"%s\" is invalid: %s", d->metadata.name, b.ptr);
-	for (uint32_t i = 0; i < p.n; i++)
-		api_cause(q, p.v[i].reason, p.v[i].message, p.v[i].field);
-	if (q->refusal && q->refusal->details) {
-		q->refusal->details->name = d->metadata.name;
-		q->refusal->details->group = "apiextensions.k8s.io";
-		q->refusal->details->kind = "CustomResourceDefinition";
-	}
-	return x;
-}
-
 /* --- objects */
 
 int api_custom_check(struct api_req *q, const struct tree *t)

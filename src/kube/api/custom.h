@@ -26,5 +26,5 @@ struct api_custom {
 /* One version of a definition as a resource of its own reference; stored is set by the caller. */
 int api_custom_new(const struct kube_custom_resource_definition *d, const struct kube_custom_resource_definition_version *v, struct api_resource **ret, struct err *e);
 void api_custom_free(struct api_resource *r);
-/* Compiles the schemas of a definition that somebody wants to store. */
-int api_custom_check_definition(struct api_req *q, const struct kube_custom_resource_definition *d);
+/* definition.c: refuses a definition that is wrong; compiles its schemas. */
+int api_custom_check_definition(struct api_req *q, const struct kube_custom_resource_definition *d, const struct kube_custom_resource_definition *old);

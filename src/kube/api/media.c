@@ -200,6 +200,22 @@ void api_warn_each(struct api_req *q, const struct buf *problems)
 	}
 }
 
+/* What is no JSON at all, with the beginning of what was sent. */
+static int unrecognized(struct api_req *q, const char *kind, struct slice body, const char *why)
+{
+	AUTO(buf) struct buf b = BUF_INIT(256);
+	size_t n = MIN(body.len, (size_t)30);
+	if (!body.len)
+		buf_adds(&b, "<empty>");
+	else if (body.ptr[0] == '{')
+		buf_add(&b, body.ptr, n);
+	else
+		for (size_t i = 0; i < n; i++)
+			buf_addf(&b, "%02x", (unsigned char)body.ptr[i]);
+	return api_bad_request(q, "the object provided is unrecognized (must be of type %s): couldn't get version/kind; json parse error: %s (%s%s)", kind, why, b.ptr,
+		body.len > n ? " ..." : "");
+}
+
 int api_decode(struct api_req *q, struct schema_ref t, const char *api_version, const char *kind, void *obj)
 {
 	enum api_format f;
@@ -218,8 +234,8 @@ int api_decode(struct api_req *q, struct schema_ref t, const char *api_version, 
 		return x;
 	x = q->fields == API_FIELDS_IGNORE ? schema_from_json(t, body, 0, q->arena, obj, &e) :
 		schema_from_json_report(t, body, SCHEMA_STRICT, q->arena, obj, &problems, &n, &e);
-	if (x == -EBADMSG && !body.len)
-		return api_bad_request(q, "the body is empty: expected a %s", kind);
+	if (x == -EBADMSG)
+		return unrecognized(q, kind, body, e.text);
 	if (x < 0)
 		return api_bad_request(q, "%s in version \"%s\" cannot be handled as a %s: %s", kind, version_of(api_version), kind, e.text);
 	x = check_kind(q, obj, api_version, kind);

@@ -267,6 +267,9 @@ static int resource_wait(struct api_req *q)
 			v = &verbs[i];
 	if (!v || !(bits & v->bit))
 		return api_method_refused(q);
+	/* objects are created below their collection, and changed by name */
+	if (v->bit & (KV_UPDATE | KV_PATCH) ? !*q->at.name : v->bit & KV_CREATE && !q->sub && *q->at.name)
+		return api_method_refused(q);
 	if (r->row->namespaced != (*q->at.namespace_ != 0) && strcmp(r->row->plural, "namespaces") && !(r->row->namespaced && !*q->at.name && v->bit & (KV_LIST | KV_WATCH)) &&
 	    !(r->row->namespaced && v->bit & (KV_LIST | KV_WATCH)))
 		return v->bit & KV_CREATE && r->row->namespaced ? api_method_refused(q) : nothing_here(q);

@@ -90,7 +90,8 @@ int api_validate(struct api_req *q, const struct api_object *old, struct api_obj
 	if (o->res->custom)
 		return api_custom_validate(q, old, o);
 	if (!strcmp(o->res->text, "customresourcedefinitions.apiextensions.k8s.io") && what == API_SPEC) {
-		int x = api_custom_check_definition(q, (const struct kube_custom_resource_definition *)o->head);
+		int x = api_custom_check_definition(q, (const struct kube_custom_resource_definition *)o->head,
+			old ? (const struct kube_custom_resource_definition *)old->head : NULL);
 		if (x < 0)
 			return x;
 	}
