@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What this node refuses to run, whoever has bound it here. Pure. */
+/* What this node refuses to run, whoever has bound it here. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "kube/node/node_int.h"
 
@@ -17,6 +18,23 @@ static bool is_safe(const char *name)
 	return false;
 }
 
+static bool is_profile(const struct kube_app_armor_profile *p)
+{
+	return p && p->type && strcmp(p->type, "Unconfined");
+}
+
+static bool asks_for_app_armor(const struct kube_pod *pod)
+{
+	const struct kube_pod_security_context *s = pod->spec.security_context;
+	bool asks = s && is_profile(s->app_armor_profile);
+
+	for (uint32_t i = 0; i < pod->spec.n_containers; i++)
+		asks |= pod->spec.containers[i].security_context && is_profile(pod->spec.containers[i].security_context->app_armor_profile);
+	for (uint32_t i = 0; i < pod->spec.n_init_containers; i++)
+		asks |= pod->spec.init_containers[i].security_context && is_profile(pod->spec.init_containers[i].security_context->app_armor_profile);
+	return asks;
+}
+
 int admit_pod(const struct kube_pod *pod, const char **reason, struct err *e)
 {
 	const struct kube_pod_security_context *s = pod->spec.security_context;
@@ -30,6 +48,14 @@ int admit_pod(const struct kube_pod *pod, const char **reason, struct err *e)
 			return err_set(e, EPERM, "forbidden sysctl: \"%s\" not allowed with host net enabled", name);
 		if (pod->spec.host_ipc && !strncmp(name, "kernel.", 7))
 			return err_set(e, EPERM, "forbidden sysctl: \"%s\" not allowed with host ipc enabled", name);
+	}
+	if (pod->spec.host_users && !*pod->spec.host_users) {
+		*reason = "UserNamespacesNotSupported";
+		return err_set(e, EPERM, "hostUsers: false asks for a user namespace, which this node does not offer");
+	}
+	if (asks_for_app_armor(pod) && access("/sys/module/apparmor/parameters/enabled", F_OK) < 0) {
+		*reason = "AppArmor";
+		return err_set(e, EPERM, "Cannot enforce AppArmor: AppArmor is not enabled on the host");
 	}
 	if (pod->spec.os && pod->spec.os->name && strcmp(pod->spec.os->name, "linux")) {
 		*reason = "PodOSNotSupported";

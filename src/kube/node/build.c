@@ -79,6 +79,20 @@ static void setup_failed(struct pod_worker *w)
 	w->setup_retry_ns = loop_realtime_ns(w->owner->loop) + MIN(wait, 30 * NS_PER_S);
 }
 
+/* A call that makes something: it is waited for even when the pod is to end, so that what it makes is seen and taken away again. */
+static int make_wait(struct build *b, enum node_method m, const void *q, void *p, struct err *e)
+{
+	struct pod_worker *w = b->w;
+	struct node_runtime *rt = w->owner->rt;
+
+	if (w->build_is_unwanted)
+		return -ECANCELED;
+	w->build_must_finish = true;
+	int r = rt->call_wait(rt, m, q, &b->a, p, 0, e);
+	w->build_must_finish = false;
+	return w->build_is_unwanted ? -ECANCELED : r;
+}
+
 /* --- the sandbox --------------------------------------------------------------------------------------------- */
 
 /* What the pod's RuntimeClass calls the runtime; "" for the usual one. */
@@ -117,7 +131,7 @@ static int sandbox_wait(struct build *b, struct err *e)
 	if (r >= 0)
 		r = handler_wait(b, &q.runtime_handler, e);
 	if (r >= 0)
-		r = rt->call_wait(rt, CRI_RUN_SANDBOX, &q, &b->a, &p, 0, e);
+		r = make_wait(b, CRI_RUN_SANDBOX, &q, &p, e);
 	if (r < 0 && r != -ECANCELED)
 		worker_event(w, NULL, "Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: %s", e->text);
 	return r;
@@ -226,7 +240,6 @@ static void post_start_wait(struct build *b, const struct pod_container *c, cons
 static int start_wait(struct build *b, const struct pod_container *c, const struct start_facts *f, const char *box, struct err *e)
 {
 	struct pod_worker *w = b->w;
-	struct node_runtime *rt = w->owner->rt;
 	struct image_result image;
 	struct cri_container_config config;
 	struct cri_pod_sandbox_config box_config;
@@ -252,19 +265,20 @@ static int start_wait(struct build *b, const struct pod_container *c, const stru
 		remove_wait(b, f->half_made);
 	struct cri_create_container_request q = { .pod_sandbox_id = box, .config = &config, .sandbox_config = &box_config };
 	struct cri_create_container_response p = { 0 };
-	r = rt->call_wait(rt, CRI_CREATE, &q, &b->a, &p, 0, e);
+	r = make_wait(b, CRI_CREATE, &q, &p, e);
 	if (r < 0) {
 		if (r != -ECANCELED)
 			start_failed(b, c, "CreateContainerError", e, true);
 		return r;
 	}
 	worker_event(w, c, "Normal", "Created", "Created container: %s", c->spec->name);
+	log_link_wait(&w->owner->set, b->pod->obj, c->spec->name, f->attempt, p.container_id);
 	if (f->has_ended)
 		plan_backoff_next(c->memory, f->finished_ns);
 	c->memory->is_post_starting = c->spec->lifecycle && c->spec->lifecycle->post_start;
 	struct cri_start_container_request sq = { .container_id = p.container_id };
 	struct cri_start_container_response sp;
-	r = rt->call_wait(rt, CRI_START, &sq, &b->a, &sp, 0, e);
+	r = make_wait(b, CRI_START, &sq, &sp, e);
 	w->is_observed_stale = true;
 	if (r < 0) {
 		c->memory->is_post_starting = false;
@@ -373,7 +387,7 @@ static void build_main(void *arg)
 	}
 	for (unsigned i = 0; r >= 0 && i < b->n_resize; i++)
 		resize_named_wait(b, b->resize[i]);
-	for (unsigned i = 0; r >= 0 && i < b->n_start && !fiber_cancelled(fiber_self()); i++) {
+	for (unsigned i = 0; r >= 0 && i < b->n_start && !w->build_is_unwanted; i++) {
 		struct err ce = { 0 };
 		int cr = start_named_wait(b, b->start[i], &ce);
 		if (cr < 0 && cr != -ECANCELED)

@@ -19,7 +19,7 @@
 #include "base/vec.h"
 
 #define LOG_MOST_BYTES (10LL << 20)
-enum { LOG_FILES = 5, HIGH_PERCENT = 85, LOW_PERCENT = 80, IMAGE_EVERY = 30 /* rounds of LOOK_NS */ };
+enum { LOG_FILES = 5, HIGH_PERCENT = 85, LOW_PERCENT = 80, SELDOM = 30 /* rounds of LOOK_NS */ };
 #define LOOK_NS (10 * NS_PER_S)
 
 /* --- logs ---------------------------------------------------------------------------------------------------- */
@@ -196,7 +196,13 @@ void gc_main(void *arg)
 
 	for (unsigned round = 1; !n->is_stopping && sleep_wait(LOOK_NS) >= 0; round++) {
 		rotate_all_wait(n);
-		if (round % IMAGE_EVERY == 0)
-			images_wait(n);
+		if (round % SELDOM)
+			continue;
+		struct err e = { 0 };
+		images_wait(n);
+		log_links_clean_wait(&n->set);
+		if (node_adopt_wait(n, &e) < 0)
+			log_debug("leftovers cannot be found", "error=%s", e.text);
+		workers_stale(n, NULL);          /* in case the runtime forgot to tell something */
 	}
 }

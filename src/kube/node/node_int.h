@@ -226,6 +226,10 @@ int volumes_teardown_wait(const struct node_settings *set, const char *uid, bool
 /* The folders of a pod and of its logs. */
 int volumes_folders_wait(const struct node_settings *set, const struct kube_pod *pod, struct err *e);
 int logs_remove_wait(const struct node_settings *set, const char *ns, const char *name, const char *uid, struct err *e);
+/* /var/log/containers/POD_NS_CONTAINER-ID.log, where programs that ship logs look; only with logs in /var/log/pods. */
+void log_link_wait(const struct node_settings *set, const struct kube_pod *pod, const char *container, uint32_t attempt, const char *id);
+/* Takes away links to logs that are gone. */
+void log_links_clean_wait(const struct node_settings *set);
 /* cgroup.c: the pod's cgroup with its limits; and away again. On a worker. */
 int cgroup_make_wait(const struct node_settings *set, const struct kube_pod *pod, struct err *e);
 void cgroup_remove_wait(const struct node_settings *set, const char *uid);
@@ -284,6 +288,7 @@ struct pod_worker {
 	bool is_observed_stale, is_dirty;
 	struct waitq wake;
 	struct fiber *fiber, *builder, *publisher;
+	bool build_is_unwanted, build_must_finish;     /* the builder is to end; but not in the middle of what leaves things behind */
 	struct list kills;                             /* of kill.c, one a container that is being stopped */
 	int64_t grace_s, grace_began_ns;               /* of the termination; shrinks only. realtime */
 	bool sandbox_stopped, volumes_gone, sandbox_is_new;
@@ -297,6 +302,10 @@ struct pod_worker {
 	bool is_published;                             /* and whether the API server has it */
 	int64_t first_seen_ns;
 };
+/* The fiber of a worker. */
+void worker_main(void *arg);
+/* Computes the status and has it written if it is new. */
+int worker_publish(struct pod_worker *w, struct pod_view *v);
 void worker_ref(struct pod_worker *w);
 void worker_unref(struct pod_worker *w);
 /* The pod as it is now; starts its worker when new. */

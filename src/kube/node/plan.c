@@ -31,11 +31,27 @@ static bool is_policy(const struct kube_pod *pod, const char *policy)
 	return !strcmp(pod->spec.restart_policy ? pod->spec.restart_policy : "Always", policy);
 }
 
+/* 1: a rule of the container asks for a restart; 0: none fits. */
+static bool rule_restarts(const struct kube_container *c, int exit_code)
+{
+	for (uint32_t i = 0; i < c->n_restart_policy_rules; i++) {
+		const struct kube_container_restart_rule_on_exit_codes *x = c->restart_policy_rules[i].exit_codes;
+		bool in = false;
+		if (!x || !c->restart_policy_rules[i].action || strcmp(c->restart_policy_rules[i].action, "Restart"))
+			continue;
+		for (uint32_t k = 0; k < x->n_values; k++)
+			in |= x->values[k] == exit_code;
+		if (x->operator && (!strcmp(x->operator, "In") ? in : !strcmp(x->operator, "NotIn") && !in))
+			return true;
+	}
+	return false;
+}
+
 bool plan_restarts(const struct kube_pod *pod, const struct pod_container *c, int exit_code)
 {
 	if (c->kind == CONTAINER_EPHEMERAL)
 		return false;
-	if (c->is_sidecar)
+	if (c->is_sidecar || rule_restarts(c->spec, exit_code))
 		return true;
 	if (c->kind == CONTAINER_INIT)
 		return exit_code != 0 && !is_policy(pod, "Never");

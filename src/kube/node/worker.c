@@ -186,90 +186,14 @@ static int observe_turn_wait(struct pod_worker *w, struct err *e)
 	return 0;
 }
 
-/* --- the status ---------------------------------------------------------------------------------------------- */
-
-static void publish_main(void *arg)
-{
-	struct pod_worker *w = arg;
-	int64_t pause = NS_PER_S / 5;
-
-	w->publisher = fiber_self();
-	while (!w->is_published && w->want && !w->is_deleted && !w->owner->is_stopping) {
-		struct arena a;
-		AUTO(buf) struct buf body = BUF_INIT(4 << 20);
-		struct err e = { 0 };
-		struct kobject *pod = kobject_ref(w->pod);
-
-		arena_init(&a, POD_ARENA_MAX);
-		int r = status_patch(pod->obj, w->want, &a, &body, &e);
-		w->is_published = true;
-		if (r >= 0)
-			r = w->owner->api->patch_status_wait(w->owner->api, pod->obj, buf_slice(&body), &e);
-		arena_release(&a);
-		kobject_unref(pod);
-		if (r == -ECANCELED)
-			break;
-		if (r >= 0 || r == -ENOENT || r == -EINVAL) {
-			if (r < 0)
-				log_warn("status of a pod was refused", "pod=%s error=%s", w->key, e.text);
-			pause = NS_PER_S / 5;
-			continue;
-		}
-		w->is_published = false;
-		log_warn("status of a pod cannot be written", "pod=%s error=%s", w->key, e.text);
-		if (sleep_wait(pause) < 0)
-			break;
-		pause = MIN(pause * 2, 10 * NS_PER_S);
-	}
-	w->publisher = NULL;
-	worker_wake(w);
-	worker_unref(w);
-}
-
-static int publish(struct pod_worker *w, struct pod_view *v)
-{
-	struct arena a;
-	struct kube_pod_status s;
-	struct kube_pod_status *copy;
-
-	arena_init(&a, POD_ARENA_MAX);
-	int r = status_make(v, &a, &s);
-	const struct kube_pod_status *old = w->want ? w->want : &worker_pod(w)->status;
-	if (r < 0 || schema_equal(T_kube_pod_status, old, &s)) {
-		if (r == 0 && !w->want)
-			w->is_published = true;
-		arena_release(&a);
-		return r;
-	}
-	struct arena fresh;
-	arena_init(&fresh, POD_ARENA_MAX);
-	copy = arena_new(&fresh, struct kube_pod_status);
-	r = copy ? schema_copy(T_kube_pod_status, &s, &fresh, copy) : -ENOMEM;
-	arena_release(&a);
-	if (r < 0) {
-		arena_release(&fresh);
-		return r;
-	}
-	arena_release(&w->want_arena);
-	w->want_arena = fresh;
-	w->want = copy;
-	w->is_published = false;
-	if (!w->publisher && !w->is_deleted) {
-		worker_ref(w);
-		r = fiber_start(w->owner->loop, "pod status", publish_main, w);
-		if (r < 0)
-			worker_unref(w);
-	}
-	return r;
-}
-
 /* --- the states ---------------------------------------------------------------------------------------------- */
 
 static void begin_end(struct pod_worker *w, int64_t grace_s)
 {
 	w->grace_s = grace_s;
 	w->grace_began_ns = now_ns(w);
-	if (w->builder)
+	w->build_is_unwanted = true;
+	if (w->builder && !w->build_must_finish)
 		fiber_cancel(w->builder);
 	move(w, WORKER_TERMINATING);
 }
@@ -471,7 +395,7 @@ static int turn_wait(struct pod_worker *w, int64_t *wake, struct err *e)
 			v.is_terminating = w->state == WORKER_TERMINATING;
 			v.has_failed = w->has_failed;
 			probes_sync(w, &v);
-			r = publish(w, &v);
+			r = worker_publish(w, &v);
 		}
 	}
 	if (r >= 0 && w->state == WORKER_TERMINATING)
@@ -482,7 +406,7 @@ static int turn_wait(struct pod_worker *w, int64_t *wake, struct err *e)
 	return r;
 }
 
-static void worker_main(void *arg)
+void worker_main(void *arg)
 {
 	struct pod_worker *w = arg;
 	struct node *n = w->owner;
@@ -512,146 +436,4 @@ static void worker_main(void *arg)
 	}
 	w->fiber = NULL;
 	worker_unref(w);
-}
-
-/* --- the set of workers -------------------------------------------------------------------------------------- */
-
-struct pod_worker *worker_find_uid(struct node *n, const char *uid)
-{
-	return map_gets(&n->by_uid, uid);
-}
-
-struct pod_worker *worker_find(struct node *n, const char *ns, const char *name)
-{
-	struct pod_worker *w, *found = NULL;
-	list_each(w, &n->workers, node) {
-		const struct kube_object_meta *m = &worker_pod(w)->metadata;
-		if (!strcmp(m->name, name) && !strcmp(m->namespace, ns) && (!found || !w->is_deleted))
-			found = w;
-	}
-	return found;
-}
-
-static int worker_new(struct node *n, struct kobject *pod, struct pod_worker **ret)
-{
-	const struct kube_object_meta *m = kobject_meta(pod);
-	struct pod_worker *w = calloc(1, sizeof *w);
-
-	if (!w)
-		return -ENOMEM;
-	w->owner = n;
-	w->refs = 1;
-	list_init(&w->memories);
-	list_init(&w->kills);
-	list_init(&w->node);
-	waitq_init(&w->wake);
-	arena_init(&w->observed.arena, POD_ARENA_MAX);
-	arena_init(&w->want_arena, POD_ARENA_MAX);
-	w->pod = kobject_ref(pod);
-	w->key = fmt_new("%s/%s", m->namespace, m->name);
-	w->uid = slice_dup(slice_of(m->uid));
-	w->is_observed_stale = true;
-	w->first_seen_ns = now_ns(w);
-	int r = w->key && w->uid ? map_sets(&n->by_uid, w->uid, w) : -ENOMEM;
-	if (r == 0) {
-		list_add_tail(&n->workers, &w->node);
-		r = fiber_start(n->loop, "pod", worker_main, w);
-	}
-	if (r < 0) {
-		worker_unref(w);
-		return r;
-	}
-	*ret = w;
-	return 0;
-}
-
-static bool same_list(const struct schema_pair *a, uint32_t n_a, const struct schema_pair *b, uint32_t n_b)
-{
-	if (n_a != n_b)
-		return false;
-	for (uint32_t i = 0; i < n_a; i++) {
-		const char *other = schema_pair_get(b, n_b, a[i].key);
-		if (!other || strcmp(other, a[i].value ? a[i].value : ""))
-			return false;
-	}
-	return true;
-}
-
-static bool same_pairs(const struct kube_object_meta *a, const struct kube_object_meta *b)
-{
-	return same_list(a->labels, a->n_labels, b->labels, b->n_labels) && same_list(a->annotations, a->n_annotations, b->annotations, b->n_annotations);
-}
-
-int workers_update(struct node *n, struct kobject *pod)
-{
-	const struct kube_object_meta *m = kobject_meta(pod);
-	struct pod_worker *w = m->uid ? worker_find_uid(n, m->uid) : NULL;
-
-	if (!m->uid || n->is_stopping)
-		return -EINVAL;
-	if (!w)
-		return worker_new(n, pod, &w);
-	if (pod == w->pod)
-		return 0;
-	struct kobject *old = w->pod;
-	w->pod = kobject_ref(pod);
-	if (w->refresh_ns && !same_pairs(kobject_meta(old), m))
-		w->refresh_ns = 1;                 /* volumes may show labels and annotations */
-	kobject_unref(old);
-	worker_wake(w);
-	return 0;
-}
-
-void workers_deleted(struct node *n, struct kobject *pod)
-{
-	const struct kube_object_meta *m = kobject_meta(pod);
-	struct pod_worker *w = m->uid ? worker_find_uid(n, m->uid) : NULL;
-
-	if (!w)
-		return;
-	w->is_deleted = true;
-	worker_wake(w);
-}
-
-void workers_stale(struct node *n, const char *uid)
-{
-	struct pod_worker *w;
-
-	if (uid) {
-		w = worker_find_uid(n, uid);
-		if (w) {
-			w->is_observed_stale = true;
-			worker_wake(w);
-		}
-		return;
-	}
-	list_each(w, &n->workers, node) {
-		w->is_observed_stale = true;
-		worker_wake(w);
-	}
-}
-
-static void refresh(struct pod_worker *w)
-{
-	struct container_memory *m;
-
-	if (w->refresh_ns)
-		w->refresh_ns = 1;
-	w->setup_retry_ns = 0;
-	list_each(m, &w->memories, node)
-		if (m->waiting_reason && !strcmp(m->waiting_reason, "CreateContainerConfigError"))
-			m->retry_ns = 0;
-	worker_wake(w);
-}
-
-void workers_refresh(struct node *n, const char *plural, const char *ns, const char *name)
-{
-	struct pod_worker *w;
-
-	list_each(w, &n->workers, node) {
-		const struct kube_pod *pod = worker_pod(w);
-		if (w->state != WORKER_SYNC || strcmp(pod->metadata.namespace, ns) || !pod_refers(pod, plural, name))
-			continue;
-		refresh(w);
-	}
 }
