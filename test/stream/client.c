@@ -213,7 +213,7 @@ static void forwards(const char *where)
 		stream_close(data);
 		stream_close(error);
 	}
-	say(where, "port-forward: refused port", strstr(p, "refused"), p);
+	say(where, "port-forward: refused port", strstr(r < 0 ? e.text : p, "refused"), r < 0 ? e.text : p);
 	forward_free(forward);
 }
 

@@ -28,7 +28,8 @@ int forward_serve_wait(struct http_request *r, const uint16_t *ports, size_t n_p
 /* Clients: the connection for `kubectl port-forward`, tunnelled in WebSocket, else SPDY. */
 struct forward;
 int forward_connect_wait(struct http_client *c, const char *target, const struct http_headers *headers, struct forward **ret, struct err *e);
-/* One more TCP connection to a port. *data is the caller's to close; *error gives text when the other side failed, and ends. */
+/* One more TCP connection to a port. Both are the caller's to close; *error gives text when the other side failed, and ends. A server
+ * that fails at once may refuse: -ECONNREFUSED, e has its text. */
 int forward_open_wait(struct forward *f, unsigned port, struct stream **data, struct stream **error, struct err *e);
 /* The connection is lost: nothing more can be opened. */
 bool forward_gone(const struct forward *f);

@@ -9,6 +9,7 @@
 #include "kube/stream/refusal.h"
 
 enum { HEADERS_MAX = 32 };
+static const int64_t REASON_NS = 2 * NS_PER_S;
 
 struct forward {
 	struct spdy *spdy;
@@ -68,6 +69,20 @@ int forward_connect_wait(struct http_client *c, const char *target, const struct
 	return 0;
 }
 
+/* A server that could not connect may reset the data stream before it has answered for it; the reason is on the error stream. */
+static int refused_wait(struct spdy_stream *error, unsigned port, struct err *e)
+{
+	char text[sizeof e->text];
+	ssize_t n;
+
+	error->s.timeout_ns = REASON_NS;
+	n = stream_read_wait(&error->s, text, sizeof text);
+	stream_close(&error->s);
+	if (n > 0)
+		return err_set(e, ECONNREFUSED, "%.*s", (int)n, text);
+	return err_sys(e, ECONNREFUSED, "error creating forwarding stream for port %u", port);
+}
+
 int forward_open_wait(struct forward *f, unsigned port, struct stream **data, struct stream **error, struct err *e)
 {
 	char port_text[16], id[16];
@@ -86,6 +101,8 @@ int forward_open_wait(struct forward *f, unsigned port, struct stream **data, st
 	stream_shutdown_wait(&de->s);           /* nothing is said on it by a client */
 	v[0].value = SLICE("data");
 	r = spdy_open_wait(f->spdy, &h, &da);
+	if (r == -ECONNREFUSED)
+		return refused_wait(de, port, e);
 	if (r < 0) {
 		stream_close(&de->s);
 		return err_sys(e, r, "error creating forwarding stream for port %u", port);
