@@ -23,6 +23,7 @@ static const struct row {
 	{ "node-lifecycle", node_start },
 	{ "pod-garbage-collector", podgc_start },
 	{ "disruption", disruption_start },
+	{ "persistentvolume-binder", volume_start },
 	{ "endpoint", endpoints_start },
 	{ "endpointslice", endpointslice_start },
 	{ "namespace", namespace_start },

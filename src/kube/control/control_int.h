@@ -141,3 +141,4 @@ int statefulset_start(struct control *c, struct err *e);
 int node_start(struct control *c, struct err *e);
 int podgc_start(struct control *c, struct err *e);
 int disruption_start(struct control *c, struct err *e);
+int volume_start(struct control *c, struct err *e);
