@@ -62,10 +62,10 @@ static struct tree parse(struct slice json)
 
 static char *print(const struct tree *t)
 {
-	struct buf b = BUF_INIT(1 << 24);
+	AUTO(buf) struct buf b = BUF_INIT(1 << 24);
 
 	CHECK_INT(tree_to_json(t, 0, &b), 0);
-	return buf_take(&b);
+	return arena_dup(&arena, buf_slice(&b));
 }
 
 static struct entry *find(const char *gvr, const char *ns, const char *name)
@@ -78,7 +78,7 @@ static struct entry *find(const char *gvr, const char *ns, const char *name)
 
 static void announce(const char *type, struct entry *x)
 {
-	struct change c = { type, x->gvr, x->ns, slice_dup(slice_of(x->json)), x->revision };
+	struct change c = { type, x->gvr, x->ns, x->json, x->revision };
 
 	CHECK_INT(vec_push(&changes, c), 0);
 	waitq_wake_all(&changed);
@@ -228,8 +228,8 @@ static int create(struct http_request *r, const struct target *t, struct tree *o
 	set_text(m, "uid", arena_fmt(&arena, "uid-%u", ++uids));
 	set_text(m, "creationTimestamp", kube_time_text(&arena, loop_realtime_ns(l)));
 	set_int(m, "generation", 1);
-	x = calloc(1, sizeof *x);
-	*x = (struct entry){ slice_dup(slice_of(t->gvr)), slice_dup(slice_of(t->ns)), slice_dup(slice_of(name)), NULL, 0 };
+	x = arena_new(&arena, struct entry);
+	*x = (struct entry){ arena_strdup(&arena, t->gvr), arena_strdup(&arena, t->ns), arena_strdup(&arena, name), NULL, 0 };
 	CHECK_INT(vec_push(&entries, x), 0);
 	store(x, o, "ADDED");
 	return http_reply(r, 201, "application/json", slice_of(x->json));
@@ -432,6 +432,9 @@ void fake_run(const char *const *controllers, void (*fn)(void))
 	CHECK_INT(loop_run(l), 0);
 	CHECK(over);
 	loop_free(l);
+	vec_release(&entries);
+	vec_release(&changes);
+	arena_release(&arena);
 }
 
 /* --- for tests */
@@ -545,7 +548,6 @@ void fake_patch(const char *text, const char *ns, const char *name, const char *
 	CHECK_OK(tree_from_yaml(slice_of(yaml), 0, &arena, &docs, &e), &e);
 	json = print(tree_at(&docs, 0));
 	CHECK_OK(kclient_patch_wait(client, resource(text), ns, name, sub, KPATCH_MERGE, slice_of(json), &arena, NULL, &e), &e);
-	free(json);
 }
 
 void fake_delete(const char *text, const char *ns, const char *name, const char *policy)
