@@ -234,8 +234,9 @@ static int finish(struct store_disk *d, int r, int (*fault)(void *), void *fault
 {
 	if (r == 0 && fault && (r = fault(fault_arg)) < 0)
 		err_sys(e, r, "saving to the store");
-	if (r == 0)
-		r = sqlite_run(d->db, "COMMIT", e);
+	int rc = r == 0 ? sqlite3_exec(d->db, "COMMIT", NULL, NULL, NULL) : SQLITE_OK;
+	if (rc != SQLITE_OK)
+		r = sqlite_fail(d->db, rc, e, "saving to the store");
 	if (r < 0 && !sqlite3_get_autocommit(d->db))
 		sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
 	return r;
