@@ -29,6 +29,8 @@ int kube_api_new(struct loop *l, const struct kube_api_config *c, struct kube_ap
 int kube_api_start_wait(struct kube_api *a, struct err *e);
 /* The certificate for kubelets has been renewed. */
 int kube_api_reload(struct kube_api *a, const struct tls_files *kubelet, struct err *e);
+/* Each pod on a node as the watch cache has it: whatever a watcher was told is there. Stops when fn gives non-zero and returns that. Does not suspend. */
+int kube_api_each_pod(struct kube_api *a, const char *node, int (*fn)(void *arg, const struct kube_pod *pod), void *arg);
 /* No request may run. */
 void kube_api_free(struct kube_api *a);
 /* Stops listening and cancels what runs; kube_api_free comes when kube_api_is_idle. */

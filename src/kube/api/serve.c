@@ -165,6 +165,24 @@ int kube_api_reload(struct kube_api *a, const struct tls_files *kubelet, struct 
 	return a->kubelet_tls ? tls_config_reload(a->kubelet_tls, kubelet, e) : 0;
 }
 
+int kube_api_each_pod(struct kube_api *a, const char *node, int (*fn)(void *arg, const struct kube_pod *pod), void *arg)
+{
+	struct api_resource *r = api_resource_find(a, "", "v1", "pods");
+	int x = 0;
+	for (size_t i = 0; r && x == 0 && i < r->cache->items.n; i++) {
+		const struct api_entry *it = r->cache->items.v[i];
+		const char *on = schema_pair_get(it->fields, it->n_fields, "spec.nodeName");
+		AUTO(arena) struct arena arena;
+		struct api_object o;
+		if (!on || strcmp(on, node))
+			continue;
+		arena_init(&arena, 16 << 20);
+		if (api_object_from_stored(r, it->o, &arena, &o, NULL) == 0)
+			x = fn(arg, (const struct kube_pod *)o.head);
+	}
+	return x;
+}
+
 int kube_api_start_wait(struct kube_api *a, struct err *e)
 {
 	int r = api_caches_start_wait(a, e);

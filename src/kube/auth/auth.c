@@ -183,7 +183,13 @@ static int bind_wait(struct kube_auth *x, const struct kube_service_account *sa,
 	struct kube_token_object o = { 0 };
 	if (!plural || strcmp(text(ref->api_version), "v1") != 0)
 		return err_set(e, EINVAL, "cannot bind token to object of type %s, Kind=%s", text(ref->api_version), kind);
-	int r = l->find_wait ? l->find_wait(l->arg, plural, strcmp(kind, "Node") == 0 ? "" : ns, name, a, &o) : -EAGAIN;
+	int r = -EAGAIN;
+	for (int fresh = 0; l->find_wait && fresh < 2; fresh++) {
+		r = l->find_wait(l->arg, plural, strcmp(kind, "Node") == 0 ? "" : ns, name, fresh, a, &o);
+		/* a pod that has just come, or come again under its name, may not be in a cache yet */
+		if (r == 0 && (!ref->uid || !*ref->uid || strcmp(ref->uid, text(o.uid)) == 0) && (strcmp(kind, "Pod") != 0 || *text(o.node_name)))
+			break;
+	}
 	if (r < 0)
 		return r == -ENOENT ? err_set(e, ENOENT, "%s \"%s\" not found", plural, name) : err_set(e, r, "whether %s \"%s\" exists is not known yet", plural, name);
 	if (ref->uid && *ref->uid && strcmp(ref->uid, text(o.uid)) != 0)
@@ -194,7 +200,7 @@ static int bind_wait(struct kube_auth *x, const struct kube_service_account *sa,
 	*ret = (struct kube_token_binding){ kind, name, o.uid };
 	if (strcmp(kind, "Pod") == 0 && o.node_name && *o.node_name) {
 		struct kube_token_object n = { 0 };
-		*node = (struct kube_token_binding){ "Node", o.node_name, l->find_wait(l->arg, "nodes", "", o.node_name, a, &n) == 0 ? n.uid : NULL };
+		*node = (struct kube_token_binding){ "Node", o.node_name, l->find_wait(l->arg, "nodes", "", o.node_name, false, a, &n) == 0 ? n.uid : NULL };
 	}
 	return 0;
 }

@@ -81,14 +81,14 @@ static int tell(const struct kube_resource *r, const void *obj, struct arena *a,
 }
 
 /* From the cache; what is not there may be new, so the server is asked before it is denied. */
-static int find_wait(void *arg, const char *plural, const char *ns, const char *name, struct arena *a, struct kube_token_object *ret)
+static int find_wait(void *arg, const char *plural, const char *ns, const char *name, bool is_fresh, struct arena *a, struct kube_token_object *ret)
 {
 	struct kube_auth *x = arg;
 	const struct kube_resource *r = kube_resource_find("", "v1", plural);
 	struct informer *i = !strcmp(plural, "serviceaccounts") ? x->accounts : !strcmp(plural, "pods") ? x->pods : !strcmp(plural, "nodes") ? x->nodes : NULL;
 	struct kobject *o = i ? informer_get(i, *ns ? ns : NULL, name) : NULL;
 	struct err ignored;
-	if (o)
+	if (o && !is_fresh)
 		return tell(r, o->obj, a, ret);
 	if (!x->client)
 		return -EAGAIN;

@@ -212,12 +212,30 @@ static bool refers(const struct node_graph *g, const char *node, enum ref_kind k
 	return false;
 }
 
+void kube_rbac_set_pods(struct kube_rbac *x, const struct kube_pod_source *source) { x->pods = *source; }
+
+static int put_fresh(void *arg, const struct kube_pod *pod) { return node_graph_put(arg, pod) < 0; }
+
+/* Looks at the source for what the watch has not told yet; false when there is none. */
+static bool refresh(const struct kube_rbac *x, const char *node)
+{
+	if (!x->pods.each)
+		return false;
+	x->pods.each(x->pods.arg, node, put_fresh, x->graph);
+	return true;
+}
+
+static bool is_on_node(const struct kube_rbac *x, const char *key, const char *node)
+{
+	const struct node_pod *p = map_gets(&x->graph->pods, key);
+	return p && strcmp(p->node, node) == 0;
+}
+
 bool kube_rbac_pod_is_on(const struct kube_rbac *x, const char *ns, const char *name, const char *node)
 {
 	char key[600];
 	fmt_into(key, sizeof key, "%s/%s", ns, name);
-	const struct node_pod *p = map_gets(&x->graph->pods, key);
-	return p && strcmp(p->node, node) == 0;
+	return is_on_node(x, key, node) || (refresh(x, node) && is_on_node(x, key, node));
 }
 
 /* --- the authoriser -------------------------------------------------------------------------------- */
@@ -245,7 +263,7 @@ static bool by_reference(const struct kube_rbac *x, struct verdict *v, const str
 		return no(v, kind == REF_SECRET || kind == REF_CONFIG_MAP ? "can only read resources of this type" : "this is not a node's business");
 	if (!*at->name)
 		return no(v, "No Object name found");
-	if (refers(x->graph, v->node, kind, at->namespace_, at->name))
+	if (refers(x->graph, v->node, kind, at->namespace_, at->name) || (refresh(x, v->node) && refers(x->graph, v->node, kind, at->namespace_, at->name)))
 		return true;
 	*v->reason = arena_fmt(v->a, "no relationship found between node '%s' and this object", v->node);
 	return false;

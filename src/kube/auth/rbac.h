@@ -25,6 +25,15 @@ void kube_rbac_remove(struct kube_rbac *x, enum kube_rbac_kind kind, const char 
 int kube_rbac_put_pod(struct kube_rbac *x, const struct kube_pod *pod);
 void kube_rbac_remove_pod(struct kube_rbac *x, const char *ns, const char *name);
 
+/*
+ * A node may ask for a pod's secrets before our own watch has told of the pod: then this is asked for all pods on the node, and must
+ * know at least what any watcher was told. Does not suspend; each NULL: nothing more is known.
+ */
+struct kube_pod_source {
+	int (*each)(void *arg, const char *node, int (*fn)(void *fn_arg, const struct kube_pod *pod), void *fn_arg);
+	void *arg;
+};
+void kube_rbac_set_pods(struct kube_rbac *x, const struct kube_pod_source *source);
 /* The pod runs on this node. */
 bool kube_rbac_pod_is_on(const struct kube_rbac *x, const char *ns, const char *name, const char *node);
 

@@ -18,6 +18,7 @@ struct kube_rbac {
 	struct map objects[KUBE_RBAC_KINDS];   /* "name" or "ns/name" → struct rbac_item */
 	struct map namespaces;                 /* ns → struct rbac_namespace */
 	struct node_graph *graph;
+	struct kube_pod_source pods;
 	struct arena arena;                    /* of node_rules */
 	struct kube_policy_rule *node_rules;
 	uint32_t n_node_rules;

@@ -239,6 +239,24 @@ TEST(a_node_reads_what_its_pods_need_and_no_more)
 	teardown();
 }
 
+static int fresh_pods(void *arg, const char *node, int (*fn)(void *, const struct kube_pod *), void *fn_arg)
+{
+	struct kube_volume v;
+	struct kube_pod p = a_pod("late", node, &v);
+	return strcmp(node, "n1") == 0 ? fn(fn_arg, &p) : 0;
+}
+
+TEST(a_node_that_is_faster_than_our_watch_is_not_refused)
+{
+	setup();
+	struct kube_user n1 = user("system:node:n1", "system:nodes"), n2 = user("system:node:n2", "system:nodes");
+	CHECK(!can(&n1, "get /secrets ns/s1"));
+	kube_rbac_set_pods(x, &(struct kube_pod_source){ fresh_pods, NULL });
+	CHECK(can(&n1, "get /secrets ns/s1") && kube_rbac_pod_is_on(x, "ns", "late", "n1"));
+	CHECK(!can(&n2, "get /secrets ns/s1") && !can(&n1, "get /secrets ns/s2"));
+	teardown();
+}
+
 TEST(a_node_writes_itself_and_its_pods_only)
 {
 	setup();
@@ -279,7 +297,7 @@ TEST(a_node_writes_itself_and_its_pods_only)
 
 /* --- reviews ---------------------------------------------------------------------------- */
 
-static int find(void *arg, const char *plural, const char *ns, const char *name, struct arena *ar, struct kube_token_object *ret)
+static int find(void *arg, const char *plural, const char *ns, const char *name, bool is_fresh, struct arena *ar, struct kube_token_object *ret)
 {
 	if (strcmp(name, "none") == 0)
 		return -ENOENT;

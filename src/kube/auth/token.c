@@ -180,7 +180,12 @@ static int bound_user(const struct auth_claims *c, struct arena *a, struct kube_
 static int check_exists_wait(struct kube_tokens *t, const char *plural, const char *ns, const char *name, const char *uid, struct arena *a, struct err *e)
 {
 	struct kube_token_object o = { 0 };
-	int r = t->lookup.find_wait ? t->lookup.find_wait(t->lookup.arg, plural, ns, name ? name : "", a, &o) : -EAGAIN;
+	int r = -EAGAIN;
+	for (int fresh = 0; t->lookup.find_wait && fresh < 2; fresh++) {
+		r = t->lookup.find_wait(t->lookup.arg, plural, ns, name ? name : "", fresh, a, &o);
+		if (r == 0 && (!uid || !*uid || (o.uid && strcmp(o.uid, uid) == 0)))
+			break;
+	}
 	if (r == -ENOENT)
 		return err_set(e, EKEYREJECTED, "%s \"%s\" of the token no longer exists", plural, name ? name : "");
 	if (r < 0)

@@ -16,8 +16,9 @@
 /* Who exists: filled by whoever has the objects. Without one no service-account token is good. */
 struct kube_token_object { const char *uid, *node_name, *service_account; };     /* the latter two: of pods; NULL or "" otherwise */
 struct kube_token_lookup {
-	/* plural: serviceaccounts, pods, secrets, nodes (ns ""). 0 and *ret in arena; -ENOENT; another error: unknown, the token is refused. May suspend. */
-	int (*find_wait)(void *arg, const char *plural, const char *ns, const char *name, struct arena *a, struct kube_token_object *ret);
+	/* plural: serviceaccounts, pods, secrets, nodes (ns ""). 0 and *ret in arena; -ENOENT; another error: unknown, the token is refused.
+	 * is_fresh: no cache will do; asked again so before an answer that refuses is believed. May suspend. */
+	int (*find_wait)(void *arg, const char *plural, const char *ns, const char *name, bool is_fresh, struct arena *a, struct kube_token_object *ret);
 	/* 1: the Secret (of type kubernetes.io/service-account-token) holds exactly this token. NULL: there are no such secrets. May suspend. */
 	int (*secret_holds_wait)(void *arg, const char *ns, const char *name, const char *token);
 	void *arg;

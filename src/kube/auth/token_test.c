@@ -15,7 +15,7 @@ static int64_t clock_now(void) { return now_ns; }
 static const char *pod_uid = "pod-uid", *account_uid = "sa-uid";
 static bool account_there = true;
 
-static int find(void *arg, const char *plural, const char *ns, const char *name, struct arena *a, struct kube_token_object *ret)
+static int find(void *arg, const char *plural, const char *ns, const char *name, bool is_fresh, struct arena *a, struct kube_token_object *ret)
 {
 	if (!strcmp(plural, "serviceaccounts") && !strcmp(ns, "ns") && !strcmp(name, "sa") && account_there)
 		ret->uid = account_uid;
