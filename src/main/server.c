@@ -239,7 +239,8 @@ static void stop_fiber(void *arg)
 	control_plane_stop_wait(s->parts);
 	server_auth_stop(s->feeding);
 	kube_api_stop(s->api);
-	for (int i = 0; i < 200 && !kube_api_is_idle(s->api); i++)
+	/* all that was started ends: this fiber is the last */
+	for (int i = 0; i < 300 && (!kube_api_is_idle(s->api) || fiber_count(s->loop) > 1); i++)
 		sleep_wait(10000000);
 	loop_stop(s->loop);
 }

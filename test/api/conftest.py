@@ -39,7 +39,7 @@ class Server:
 
     def start(self):
         self.process = subprocess.Popen(
-            [os.path.join(ROOT, "build/bin/coracled"), "server", "--root", self.dir + "/root", "--run", self.dir + "/run",
+            [os.environ.get("CORACLED", os.path.join(ROOT, "build/bin/coracled")), "server", "--root", self.dir + "/root", "--run", self.dir + "/run",
              "--config", self.dir + "/config", "--listen", f"127.0.0.1:{self.port}"],
             stderr=open(self.dir + "/log", "ab"))
         for _ in range(200):
