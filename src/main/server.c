@@ -43,6 +43,7 @@ struct server {
 	struct kube_authorizer authorizer;
 	struct kube_reviewer reviewer;
 	struct server_auth *feeding;
+	struct fiber *renewer;
 	int fd, exit_code;
 };
 
@@ -201,11 +202,13 @@ static void renew_fiber(void *arg)
 {
 	struct server *s = arg;
 	const struct tls_files kubelet = { .cert = s->kubelet_cert, .key = s->kubelet_key };
+	s->renewer = fiber_self();
 	while (sleep_wait(3600 * 1000000000LL) == 0) {
 		struct err e = { 0 };
 		if (job_wait(renew_job, s) == 1 && (tls_config_reload(s->tls, &s->files, &e) < 0 || kube_api_reload(s->api, &kubelet, &e) < 0))
 			log_error("a new certificate cannot be used", "error=%s", e.text);
 	}
+	s->renewer = NULL;
 }
 
 static void start_fiber(void *arg)
@@ -239,6 +242,8 @@ static void stop_fiber(void *arg)
 	control_plane_stop_wait(s->parts);
 	server_auth_stop(s->feeding);
 	kube_api_stop(s->api);
+	if (s->renewer)
+		fiber_cancel(s->renewer);
 	/* all that was started ends: this fiber is the last */
 	for (int i = 0; i < 300 && (!kube_api_is_idle(s->api) || fiber_count(s->loop) > 1); i++)
 		sleep_wait(10000000);
