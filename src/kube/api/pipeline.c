@@ -128,6 +128,7 @@ static bool attributes(struct api_req *q)
 	at->verb = verb_of(q, watch);
 	if (!*at->name && (!strcmp(at->verb, "list") || !strcmp(at->verb, "watch") || !strcmp(at->verb, "deletecollection")))
 		at->name = selected_name(q);
+	at->field_selector = query(q, "fieldSelector");
 	return true;
 }
 

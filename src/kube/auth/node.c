@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What nodes may do: the graph pod → node with what each pod refers to, the
- * node authoriser over it, and the checks of writes (NodeRestriction). Not
- * covered: field selectors of lists (a node may list all nodes and pods).
+ * node authoriser over it, and the checks of writes (NodeRestriction). Lists of
+ * nodes and pods must select their own. Not covered: a node may get any pod by its name.
  */
 #include <errno.h>
 #include "kube/auth/rbac_int.h"
@@ -279,6 +279,21 @@ static bool own_name(struct verdict *v, const struct kube_attributes *at, const 
 	return false;
 }
 
+/* The list is of what has exactly this in the field. */
+static bool selects(const struct kube_attributes *at, const char *field, const char *value)
+{
+	struct slice rest = slice_of(at->field_selector ? at->field_selector : ""), term, key, v;
+	while (slice_next(&rest, ',', &term)) {
+		if (!slice_cut(term, '=', &key, &v))
+			continue;
+		if (slice_starts(v, "="))
+			v = slice_n(v.ptr + 1, v.len - 1);
+		if (slice_is(key, field) && slice_is(v, value))
+			return true;
+	}
+	return false;
+}
+
 bool node_allowed(const struct kube_rbac *x, const char *node, const struct kube_attributes *at, struct arena *a, const char **reason)
 {
 	struct verdict v = { a, node, reason };
@@ -293,6 +308,10 @@ bool node_allowed(const struct kube_rbac *x, const char *node, const struct kube
 			return by_reference(x, &v, at, REF_ACCOUNT, strcmp(at->subresource, "token") == 0 ? "create" : *at->subresource ? "" : "get");
 		if (strcmp(at->resource, "nodes") == 0 && one_of(at->verb, "get,patch,update,delete"))
 			return own_name(&v, at, "get,patch,update", "Node");
+		if (strcmp(at->resource, "nodes") == 0 && one_of(at->verb, "list,watch"))
+			return own_name(&v, at, "list,watch", "Node");
+		if (strcmp(at->resource, "pods") == 0 && one_of(at->verb, "list,watch,deletecollection") && !selects(at, "spec.nodeName", node))
+			return no(&v, "can only list/watch pods with spec.nodeName field selector");
 	}
 	if (at->is_resource && strcmp(at->group, "coordination.k8s.io") == 0 && strcmp(at->resource, "leases") == 0)
 		return strcmp(at->namespace_, LEASE_NS) == 0 ? own_name(&v, at, "get,create,update,patch,delete", "node lease") :

@@ -230,6 +230,16 @@ TEST(a_node_reads_what_its_pods_need_and_no_more)
 	CHECK(!can_why(&n2, "get /secrets ns/s1", &reason));
 	CHECK_STR(reason, "no relationship found between node 'n2' and this object");
 	CHECK(!can(&fake, "get /secrets ns/s1"));
+	struct kube_attributes list = { .verb = "list", .group = "", .version = "v1", .resource = "pods", .subresource = "", .namespace_ = "", .name = "",
+		.path = "", .is_resource = true };
+	CHECK_INT(kube_rbac_allowed(x, &n1, &list, &a, &reason), 0);
+	list.field_selector = "status.phase!=Failed,spec.nodeName=n2";
+	CHECK_INT(kube_rbac_allowed(x, &n1, &list, &a, &reason), 0);
+	list.field_selector = "spec.nodeName!=n1";
+	CHECK_INT(kube_rbac_allowed(x, &n1, &list, &a, &reason), 0);
+	list.field_selector = "status.phase!=Failed,spec.nodeName==n1";
+	CHECK_INT(kube_rbac_allowed(x, &n1, &list, &a, &reason), 1);
+	CHECK(can(&n1, "watch /nodes /n1") && !can(&n1, "watch /nodes /") && !can(&n1, "list /nodes /n2"));
 	CHECK(can(&n1, "update /nodes/status /n1") && !can(&n1, "update /nodes/status /n2") && can(&n1, "create /nodes /") && can(&n1, "list /services /"));
 	CHECK(can(&n1, "update coordination.k8s.io/leases kube-node-lease/n1") && !can(&n1, "update coordination.k8s.io/leases kube-node-lease/n2") &&
 		!can(&n1, "get coordination.k8s.io/leases kube-system/n1"));

@@ -23,6 +23,7 @@ struct kube_attributes {
 	const char *group, *version, *resource, *subresource, *namespace_, *name;
 	const char *path;              /* "" for resources */
 	bool is_resource;
+	const char *field_selector;    /* of list, watch and deletecollection, as sent; may be NULL */
 };
 
 /* The two seams that kube/api declares and kube/auth fills. */
