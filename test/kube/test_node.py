@@ -78,6 +78,12 @@ def test_images_that_cannot_be_had(cluster):
     cluster.wait_pod("pull", lambda p: state(p).get("waiting", {}).get("reason") in ("ErrImagePull", "ImagePullBackOff"))
     p = cluster.wait_pod("pull", lambda p: state(p).get("waiting", {}).get("reason") == "ImagePullBackOff")
     assert state(p)["waiting"]["message"].startswith('Back-off pulling image "127.0.0.1:1/none:1"')
+    r = cluster.kubectl("logs", "never", check=False)
+    assert r.stderr == 'Error from server (BadRequest): container "c0" in pod "never" is waiting to start: ErrImageNeverPull\n'
+    r = cluster.kubectl("logs", "pull", check=False)
+    assert r.stderr == 'Error from server (BadRequest): container "c0" in pod "pull" is waiting to start: trying and failing to pull image\n'
+    r = cluster.kubectl("logs", "pull", "-p", check=False)
+    assert r.stderr == 'Error from server (BadRequest): previous terminated container "c0" in pod "pull" not found\n'
     cluster.delete("never", "name", "pull")
 
 

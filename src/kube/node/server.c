@@ -417,6 +417,15 @@ static const struct http_route routes[] = {
 
 static void write_error(struct http_request *r, int status, const struct err *e)
 {
+	/* the API server passes answers on as they are, and kubectl logs shows the message of a Status */
+	if (r->path && !strncmp(r->path, "/containerLogs/", 15)) {
+		struct kube_status s = { .kind = "Status", .api_version = "v1", .status = "Failure", .message = e->text, .code = status,
+			.reason = status == 400 ? "BadRequest" : err_reason(e->code) };
+		AUTO(buf) struct buf out = BUF_INIT(64 << 10);
+		schema_to_json(T_kube_status, &s, 0, &out);
+		http_reply(r, status, "application/json", buf_slice(&out));
+		return;
+	}
 	http_reply(r, status, "text/plain; charset=utf-8", slice_of(e->text));
 }
 

@@ -14,7 +14,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,9 +21,6 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "schema/quantity.h"
-#include "sys/kernel.h"
-#include "sys/mounts.h"
-#include "sys/rootpath.h"
 
 /* --- paths --------------------------------------------------------------------------------------------------- */
 
