@@ -274,7 +274,9 @@ def test_the_kubelets_own_api(cluster):
 
 def test_a_node_that_was_killed_adopts_what_runs(own_cluster):
     c = own_cluster
-    c.pod("stays", [{"command": SLEEP}])
+    c.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cm", "namespace": "default"}, "data": {"v": "1"}})
+    c.pod("stays", [{"command": SLEEP, "volumeMounts": [{"name": "v", "mountPath": "/v"}]}], volumes=[{"name": "v", "configMap": {"name": "cm"}}],
+          automountServiceAccountToken=True)
     c.pod("goes", [{"command": SLEEP}])
     before = c.wait_phase("stays", "Running")
     c.wait_phase("goes", "Running")
@@ -288,6 +290,8 @@ def test_a_node_that_was_killed_adopts_what_runs(own_cluster):
     wait_until(lambda: len(os.listdir(f"{c.engine.root}/node/pods")) == 1)
     c.pod("more", [{"command": SLEEP}])
     c.wait_phase("more", "Running")
+    c.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cm", "namespace": "default"}, "data": {"v": "2"}})
+    wait_until(lambda: c.kubelet("/run/default/stays/c0?cmd=cat%20/v/v", "POST") == (200, "2"), 5)
 
 
 def test_a_node_killed_in_the_middle_loses_no_pod(own_cluster):
@@ -512,3 +516,38 @@ def test_a_pod_deleted_while_it_is_being_made_leaves_nothing(cluster):
     alive = len(json.loads(cluster.kubelet("/pods")[1])["items"])
     wait_until(lambda: len(os.listdir(pods)) == alive if os.path.isdir(pods) else True, 10)
     assert len(os.listdir(f"{cluster.engine.root}/node/pods")) == alive
+
+
+def test_who_may_ask_the_kubelet(cluster):
+    import base64
+    import ssl
+    import urllib.error
+
+    def ask(path, cert=None, token=None):
+        c = ssl.create_default_context()
+        c.check_hostname = False
+        c.verify_mode = ssl.CERT_NONE
+        if cert:
+            c.load_cert_chain(*cert)
+        q = urllib.request.Request(f"https://127.0.0.1:{cluster.kubelet_port}{path}", headers={"Authorization": f"Bearer {token}"} if token else {})
+        try:
+            with urllib.request.urlopen(q, context=c, timeout=10) as r:
+                return r.status
+        except urllib.error.HTTPError as x:
+            return x.code
+    assert ask("/healthz") == 200
+    assert ask("/pods") == 401
+    assert ask("/pods", token="nonsense") == 401
+    raw = json.loads(cluster.kubectl("config", "view", "--raw", "-o", "json", "--kubeconfig", cluster.engine.config + "/node.kubeconfig").stdout)
+    files = []
+    for field in ("client-certificate-data", "client-key-data"):
+        files.append(os.path.join(cluster.engine.dir, "n-" + field))
+        with open(files[-1], "wb") as f:
+            f.write(base64.b64decode(raw["users"][0]["user"][field]))
+    assert ask("/pods", cert=files) == 403
+    cluster.kubectl("create", "serviceaccount", "reader")
+    cluster.kubectl("create", "clusterrole", "metrics", "--verb=get", "--resource=nodes/metrics")
+    cluster.kubectl("create", "clusterrolebinding", "metrics", "--clusterrole=metrics", "--serviceaccount=default:reader")
+    token = cluster.kubectl("create", "token", "reader").stdout.strip()
+    wait_until(lambda: ask("/metrics/resource", token=token) == 200, 5)
+    assert ask("/pods", token=token) == 403

@@ -106,6 +106,7 @@ static int create(struct node_fake *f, const struct cri_create_container_request
 	fmt_into(c->uid, sizeof c->uid, "%s", b->uid);
 	fmt_into(c->hash, sizeof c->hash, "%s", annotation(q->config->annotations, q->config->n_annotations, "io.kubernetes.container.hash"));
 	fmt_into(c->restarts, sizeof c->restarts, "%s", annotation(q->config->annotations, q->config->n_annotations, "io.kubernetes.container.restartCount"));
+	c->r = *q->config->linux->resources;
 	p->container_id = c->id;
 	return 0;
 }
@@ -135,8 +136,9 @@ static int stop(struct node_fake *f, const struct cri_stop_container_request *q,
 	return 0;
 }
 
-static struct cri_container_status *status_of(const struct fake_container *c, struct arena *a)
+static struct cri_container_status *status_of(struct fake_container *c, struct arena *a)
 {
+	c->reported = (struct cri_container_resources){ .linux = &c->r };
 	struct cri_container_status *s = arena_new(a, struct cri_container_status);
 	struct cri_container_metadata *m = arena_new(a, struct cri_container_metadata);
 	struct schema_pair *notes = arena_array(a, 2, sizeof *notes);
@@ -144,7 +146,7 @@ static struct cri_container_status *status_of(const struct fake_container *c, st
 	notes[0] = (struct schema_pair){ "io.kubernetes.container.hash", c->hash };
 	notes[1] = (struct schema_pair){ "io.kubernetes.container.restartCount", c->restarts };
 	*s = (struct cri_container_status){ .id = c->id, .metadata = m, .state = c->state, .created_at = c->created_ns, .started_at = c->started_ns,
-		.finished_at = c->finished_ns, .exit_code = c->exit_code, .annotations = notes, .n_annotations = 2, .image_ref = "sha256:1" };
+		.resources = &c->reported, .finished_at = c->finished_ns, .exit_code = c->exit_code, .annotations = notes, .n_annotations = 2, .image_ref = "sha256:1" };
 	return s;
 }
 
@@ -153,7 +155,7 @@ static int list(struct node_fake *f, const struct cri_list_containers_request *q
 	const char *uid = q->filter ? filter_uid(q->filter->label_selector, q->filter->n_label_selector) : NULL;
 	p->containers = arena_array(a, f->n_containers + 1, sizeof *p->containers);
 	for (unsigned i = 0; i < f->n_containers; i++) {
-		const struct fake_container *c = &f->containers[i];
+		struct fake_container *c = &f->containers[i];
 		if (c->exists && (!uid || !strcmp(uid, c->uid)))
 			p->containers[p->n_containers++] = (struct cri_container){ .id = c->id, .pod_sandbox_id = c->box, .metadata = status_of(c, a)->metadata,
 				.state = c->state, .created_at = c->created_ns };
@@ -208,6 +210,16 @@ static int call_wait(struct node_runtime *rt, enum node_method m, const void *q,
 		c->started_ns = loop_realtime_ns(f->loop);
 		changed(f, c->uid);
 		return 0;
+	case CRI_EXEC_SYNC:
+		f->n_execs++;
+		((struct cri_exec_sync_response *)p)->exit_code = f->exec_code;
+		((struct cri_exec_sync_response *)p)->stdout_ = SLICE("no");
+		return 0;
+	case CRI_UPDATE_RESOURCES:
+		c = by_id(f, ((const struct cri_update_container_resources_request *)q)->container_id);
+		say(f, "resize", c->name);
+		c->r = *((const struct cri_update_container_resources_request *)q)->linux;
+		return 0;
 	case CRI_CONTAINER_STATUS:
 		c = by_id(f, ((const struct cri_container_status_request *)q)->container_id);
 		if (!c)
@@ -252,6 +264,8 @@ static int patch_status_wait(struct node_api *api, const struct kube_pod *pod, s
 {
 	struct node_fake *f = of_api(api);
 	struct kube_pod got;
+	if (f->api_is_down)
+		return err_set(e, EHOSTDOWN, "nobody there");
 	arena_release(&f->published);
 	CHECK_OK(schema_from_json(T_kube_pod, body, 0, &f->published, &got, e), e);
 	f->status = got.status;

@@ -17,6 +17,8 @@ struct fake_container {
 	int64_t created_ns, started_ns, finished_ns;
 	char hash[16], restarts[16];
 	bool ignores_term;             /* stops only when its grace is over */
+	struct cri_linux_container_resources r;
+	struct cri_container_resources reported;
 	bool exists;
 };
 struct fake_box {
@@ -41,7 +43,9 @@ struct node_fake {
 	struct kube_pod_status status;
 	unsigned n_patches, n_deletes;
 	const char *config_map;        /* JSON of the one there is; NULL none */
-	int stop_delay_s;
+	int exec_code;                 /* what commands of probes and hooks end with */
+	unsigned n_execs;
+	bool api_is_down;
 };
 void node_fake_init(struct node_fake *f);
 void node_fake_release(struct node_fake *f);

@@ -280,9 +280,10 @@ static int turn_sync(struct pod_worker *w, struct pod_view *v, struct arena *a, 
 		begin_end(w, pod_grace_s(pod));
 		return 0;
 	}
-	if (w->refresh_ns) {
+	if (!w->refresh_ns && volumes_are_live(pod))
+		w->refresh_ns = v->now_ns;         /* adopted: nothing follows its volumes yet */
+	if (w->refresh_ns)
 		*wake = MIN(*wake, w->refresh_ns);
-	}
 	bool wants = plan.replace_sandbox || plan.n_start || plan.n_resize || (w->refresh_ns && w->refresh_ns <= v->now_ns);
 	if (!wants || w->builder)
 		return 0;

@@ -19,6 +19,8 @@ static void begin(const char *json)
 	node_fake_run(&f, NS_PER_S);
 }
 
+#define P(name, probes) "{" META ",\"spec\":{\"containers\":[{\"name\":\"" name "\",\"image\":\"img:1\"," probes "}]}}"
+
 TEST(a_pod_gets_a_sandbox_then_its_containers)
 {
 	begin("{" META ",\"spec\":{\"containers\":[" C("a") "," C("b") "]}}");
@@ -310,5 +312,99 @@ TEST(what_runs_for_pods_that_are_no_more_is_ended)
 	CHECK_INT(fiber_start(f.loop, "adopt", adopt, &f.node), 0);
 	node_fake_run(&f, NS_PER_S);
 	CHECK_STR(f.said.ptr, "run-sandbox; create a; start a; stop a:30; stop-sandbox; remove a; remove-sandbox");
+	node_fake_release(&f);
+}
+
+TEST(three_failures_in_a_row_of_a_liveness_probe_restart_the_container)
+{
+	begin(P("a", "\"livenessProbe\":{\"exec\":{\"command\":[\"x\"]},\"periodSeconds\":10,\"failureThreshold\":3}"));
+	CHECK_STR(node_fake_state(&f, "a"), "Running");
+	f.exec_code = 1;
+	node_fake_run(&f, 25 * NS_PER_S);
+	CHECK_INT(node_fake_find(&f, "a")->attempt, 0);
+	node_fake_run(&f, 10 * NS_PER_S);
+	CHECK_INT(node_fake_find(&f, "a")->attempt, 1);
+	CHECK(strstr(f.events.ptr, "Unhealthy; Unhealthy; Unhealthy; Killing"));
+	node_fake_release(&f);
+}
+
+TEST(a_container_is_not_ready_before_its_probe_says_so_and_again_when_it_no_longer_does)
+{
+	node_fake_init(&f);
+	f.exec_code = 1;
+	kobject_unref(node_fake_pod(&f, P("a", "\"readinessProbe\":{\"exec\":{\"command\":[\"x\"]},\"periodSeconds\":5,\"failureThreshold\":2}")));
+	node_fake_run(&f, 20 * NS_PER_S);
+	CHECK(!f.status.container_statuses[0].ready);
+	f.exec_code = 0;
+	node_fake_run(&f, 6 * NS_PER_S);
+	CHECK(f.status.container_statuses[0].ready);
+	f.exec_code = 1;
+	node_fake_run(&f, 6 * NS_PER_S);
+	CHECK(f.status.container_statuses[0].ready);
+	node_fake_run(&f, 5 * NS_PER_S);
+	CHECK(!f.status.container_statuses[0].ready);
+	CHECK_INT(node_fake_find(&f, "a")->attempt, 0);
+	node_fake_release(&f);
+}
+
+TEST(other_probes_wait_for_the_startup_probe)
+{
+	node_fake_init(&f);
+	f.exec_code = 1;
+	kobject_unref(node_fake_pod(&f, P("a", "\"startupProbe\":{\"exec\":{\"command\":[\"x\"]},\"periodSeconds\":1,\"failureThreshold\":30},"
+		"\"livenessProbe\":{\"tcpSocket\":{\"port\":1},\"periodSeconds\":1,\"failureThreshold\":1}")));
+	node_fake_run(&f, 20 * NS_PER_S);
+	CHECK_INT(node_fake_find(&f, "a")->attempt, 0);
+	CHECK(!*f.status.container_statuses[0].started);
+	node_fake_run(&f, 15 * NS_PER_S);
+	CHECK(node_fake_find(&f, "a")->attempt > 0);           /* thirty tries are over */
+	node_fake_release(&f);
+}
+
+TEST(limits_that_change_are_given_to_the_running_container)
+{
+	begin(P("a", "\"resources\":{\"limits\":{\"memory\":\"64Mi\"},\"requests\":{\"memory\":\"64Mi\",\"cpu\":\"100m\"}}"));
+	kobject_unref(node_fake_pod(&f, P("a", "\"resources\":{\"limits\":{\"memory\":\"96Mi\"},\"requests\":{\"memory\":\"64Mi\",\"cpu\":\"100m\"}}")));
+	node_fake_run(&f, NS_PER_S);
+	CHECK_STR(f.said.ptr, "run-sandbox; create a; start a; resize a");
+	CHECK_INT(node_fake_find(&f, "a")->r.memory_limit_in_bytes, 96 << 20);
+	CHECK_STR(f.status.container_statuses[0].resources->limits[0].value, "96Mi");
+	node_fake_release(&f);
+}
+
+TEST(a_status_that_could_not_be_written_is_written_later)
+{
+	node_fake_init(&f);
+	f.api_is_down = true;
+	kobject_unref(node_fake_pod(&f, "{" META ",\"spec\":{\"containers\":[" C("a") "]}}"));
+	node_fake_run(&f, 60 * NS_PER_S);
+	CHECK_INT(node_fake_find(&f, "a")->state, CRI_CONTAINER_RUNNING);
+	CHECK_INT(f.n_patches, 0);
+	f.api_is_down = false;
+	node_fake_run(&f, 11 * NS_PER_S);
+	CHECK_STR(f.status.phase, "Running");
+	CHECK_INT(f.n_patches, 1);
+	node_fake_release(&f);
+}
+
+TEST(a_rule_of_the_container_restarts_it_in_a_pod_that_never_does)
+{
+	begin("{" META ",\"spec\":{\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"a\",\"image\":\"img:1\",\"restartPolicyRules\":"
+		"[{\"action\":\"Restart\",\"exitCodes\":{\"operator\":\"In\",\"values\":[42]}}]}]}}");
+	node_fake_exit(&f, "a", 42);
+	node_fake_run(&f, NS_PER_S);
+	CHECK_INT(node_fake_find(&f, "a")->attempt, 1);
+	node_fake_exit(&f, "a", 1);
+	node_fake_run(&f, NS_PER_S);
+	CHECK_STR(f.status.phase, "Failed");
+	node_fake_release(&f);
+}
+
+TEST(an_unsafe_sysctl_is_refused_before_anything_is_made)
+{
+	begin("{" META ",\"spec\":{\"securityContext\":{\"sysctls\":[{\"name\":\"kernel.msgmax\",\"value\":\"1\"}]},\"containers\":[" C("a") "]}}");
+	CHECK_STR(f.status.phase, "Failed");
+	CHECK_STR(f.status.reason, "SysctlForbidden");
+	CHECK_STR(f.said.ptr, "");
 	node_fake_release(&f);
 }
