@@ -40,7 +40,7 @@ include tools/gen.mk
 FOLDERS := $(patsubst src/%/,%,$(sort $(dir $(wildcard src/*/*.c src/kube/*/*.c))))
 # coracle-runtime is compiled with musl from these folders, without the files that need libraries.
 RUNTIME_FOLDERS := base codec sys schema runtime shim unpack
-RUNTIME_WITHOUT := src/base/test_runner.c $(wildcard src/schema/crd*.c src/codec/gzip.c src/codec/zstd.c src/schema/yaml*.c src/sys/netlink*.c src/sys/nft*.c)
+RUNTIME_WITHOUT := src/base/test_runner.c $(wildcard src/schema/crd*.c src/schema/cel*.c src/codec/gzip.c src/codec/zstd.c src/schema/yaml*.c src/sys/netlink*.c src/sys/nft*.c)
 # Folders that never enter a client or a daemon.
 CORACLE_FOLDERS := base codec sys io http schema cli kube/meta kube/client kube/stream kubectl
 DAEMON_WITHOUT := main cli kubectl

@@ -4,7 +4,8 @@
  * objects are pruned, defaulted and validated with it, and server-side apply
  * reads its list types. Counted, and may be shared by threads.
  *
- * CEL rules (x-kubernetes-validations) are not evaluated: a schema that has some is refused.
+ * Rules in CEL (x-kubernetes-validations) are compiled with the schema and run on objects that are otherwise
+ * valid; see cel.h for what of CEL there is. A rule that needs more is refused with the schema.
  */
 #pragma once
 #include "schema/node.h"

@@ -223,6 +223,7 @@ struct crd_schema *crd_unref(struct crd_schema *s)
 {
 	if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return NULL;
+	crd_rules_release(s);
 	crd_patterns_free(s->patterns);
 	arena_release(&s->a);
 	free(s);

@@ -12,6 +12,8 @@ enum crd_type { CRD_ANY, CRD_OBJECT, CRD_ARRAY, CRD_STRING, CRD_INTEGER, CRD_NUM
 
 struct crd_named;
 struct crd_pattern;
+struct crd_rule;
+struct cel_program;
 struct crd_limit { bool is_set; double v; };
 struct crd_prop {
 	const struct crd_hooks *hooks;        /* first: see node_int.h */
@@ -29,6 +31,8 @@ struct crd_prop {
 	struct crd_named *props;              /* by name */
 	struct crd_prop *items, *additional, *not_, *all_of, *any_of, *one_of;
 	uint32_t n_props, n_all, n_any, n_one;
+	struct crd_rule *rules;
+	uint32_t n_rules;
 };
 struct crd_named {
 	struct slice name;
@@ -41,6 +45,8 @@ struct crd_schema {
 	struct tree doc;
 	struct crd_prop root;
 	struct crd_pattern *patterns;         /* all of them, to be freed */
+	struct cel_program **programs;        /* likewise */
+	uint32_t n_programs, n_rules;
 };
 
 extern const struct crd_hooks crd_hooks;
@@ -65,6 +71,13 @@ int crd_pattern_new(const char *text, struct crd_pattern *next, struct crd_patte
 void crd_patterns_free(struct crd_pattern *all);
 /* 1 it matches, 0 not, or -E2BIG / -ENOMEM: cannot say. */
 int crd_pattern_match(const struct crd_pattern *p, struct slice text);
+
+/* --- crd_rules.c: rules in CEL --- */
+/* 0, -E2BIG or -ENOMEM; what is wrong with a rule goes to p. */
+int crd_rules_compile(struct crd_schema *s, struct crd_prop *prop, const char *path, struct schema_problems *p);
+void crd_rules_release(struct crd_schema *s);
+/* Problems from first_problem on are those of the same object. */
+void crd_rules_run(const struct crd_schema *s, const struct tree *obj, const struct tree *old, uint32_t first_problem, struct schema_problems *p);
 
 /* --- crd_format.c --- */
 /* Is it a format that strings are checked against; others are ignored. */

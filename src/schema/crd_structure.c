@@ -89,11 +89,9 @@ static void check_unsupported(struct checker *c, const struct crd_prop *p)
 		forbidden(c, "uniqueItems", "uniqueItems cannot be set to true since the runtime complexity becomes quadratic");
 	if (p->n_props && p->has_additional && (p->additional || !p->allows_additional))
 		forbidden(c, "additionalProperties", "additionalProperties and properties are mutual exclusive");
-	const struct tree *preserve = tree_gets(p->doc, "x-kubernetes-preserve-unknown-fields"), *rules = tree_gets(p->doc, "x-kubernetes-validations");
+	const struct tree *preserve = tree_gets(p->doc, "x-kubernetes-preserve-unknown-fields");
 	if (preserve && preserve->type == TREE_BOOL && !preserve->is_true)
 		invalid(c, "x-kubernetes-preserve-unknown-fields", preserve, "must be true or undefined");
-	if (rules && rules->type == TREE_LIST && rules->n)
-		forbidden(c, "x-kubernetes-validations", "validation rules in CEL are not supported by this server; remove them to create the definition");
 }
 
 static void check_pattern(struct checker *c, struct crd_prop *p)
@@ -249,8 +247,11 @@ static void check_nested(struct checker *c, struct crd_prop *p, bool skip_any)
 			forbidden(c, any[i], "must be undefined to be structural");
 	if (p->additional || p->allows_additional)
 		forbidden(c, "additionalProperties", "must be undefined to be structural");
+	const struct tree *rules = tree_gets(p->doc, "x-kubernetes-validations");
 	if (p->keys)
 		forbidden(c, "x-kubernetes-list-map-keys", "must be empty to be structural");
+	if (rules && rules->type == TREE_LIST && rules->n)
+		forbidden(c, "x-kubernetes-validations", "must be empty to be structural");
 }
 
 /* Everything that v restricts must be said by s too. */
@@ -379,6 +380,8 @@ static void check_shape(struct checker *c, struct crd_prop *p, enum level level)
 		pop(c, len);
 	}
 	check_extensions(c, p, level);
+	int r = crd_rules_compile(c->s, p, c->path.ptr, c->p);
+	c->error = c->error ? c->error : r;
 	check_values(c, p, is_int_or_string(p->any_of, p->n_any), p->n_all && is_int_or_string(p->all_of[0].any_of, p->all_of[0].n_any));
 	check_type(c, p, level);
 }

@@ -148,8 +148,10 @@ TEST(schemas_that_are_not_structural_are_refused)
 		"schema.properties[l].items.properties[k].default: Required value: this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property");
 	refuses("{'type':'object','properties':{'a':{'type':'string','default':1}}}",
 		"schema.properties[a].default: Invalid value: \"integer\": schema.properties[a].default in body must be of type string: \"integer\"");
-	refuses("{'type':'object','x-kubernetes-validations':[{'rule':'self.a > 1'}]}",
-		"schema.x-kubernetes-validations: Forbidden: validation rules in CEL are not supported by this server; remove them to create the definition");
+	refuses("{'type':'object','x-kubernetes-validations':[{'rule':'self.a > nope'}]}",
+		"schema.x-kubernetes-validations[0].rule: Invalid value: \"self.a > nope\": compilation failed: ERROR: <input>:1:10: undeclared reference to 'nope' (in container '')");
+	refuses("{'type':'object','allOf':[{'x-kubernetes-validations':[{'rule':'true'}]}]}",
+		"schema.allOf[0].x-kubernetes-validations: Forbidden: must be empty to be structural");
 }
 
 TEST(server_side_apply_knows_the_lists_of_a_custom_resource)

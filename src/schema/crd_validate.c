@@ -670,6 +670,7 @@ unsigned crd_validate(const struct crd_schema *s, const struct tree *obj, const 
 	if (check_lists(&c, &s->root, obj, &twins) < 0 || buf_error(&c.path))
 		p->is_full = true;
 	take(p, &twins);
+	crd_rules_run(s, obj, old, before, p);
 	buf_release(&c.path);
 	arena_release(&a);
 	return p->n - before + p->is_full;
