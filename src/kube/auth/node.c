@@ -306,7 +306,7 @@ bool node_allowed(const struct kube_rbac *x, const char *node, const struct kube
 			return by_reference(x, &v, at, REF_CLAIM, *at->subresource ? "get,patch,update" : "get");
 		if (strcmp(at->resource, "serviceaccounts") == 0)
 			return by_reference(x, &v, at, REF_ACCOUNT, strcmp(at->subresource, "token") == 0 ? "create" : *at->subresource ? "" : "get");
-		if (strcmp(at->resource, "nodes") == 0 && one_of(at->verb, "get,patch,update,delete"))
+		if (strcmp(at->resource, "nodes") == 0 && one_of(at->verb, "get,patch,update,delete") && (!*at->subresource || strcmp(at->subresource, "status") == 0))
 			return own_name(&v, at, "get,patch,update", "Node");
 		if (strcmp(at->resource, "nodes") == 0 && one_of(at->verb, "list,watch"))
 			return own_name(&v, at, "list,watch", "Node");
