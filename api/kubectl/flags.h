@@ -266,3 +266,53 @@ static const struct flag proxy_flags[] = {
 	{ "unix-socket", 'u', FLAG_STRING, NULL, NULL, "Listen on this Unix socket" }, { "www", 'w', FLAG_STRING, NULL, NULL, "Refused by this kubectl" },
 	{ "www-prefix", 'P', FLAG_STRING, NULL, "/static/", "Accepted for compatibility", FLAG_HIDDEN },
 };
+
+static const struct flag config_view_flags[] = {
+	{ "flatten", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility" }, { "merge", 0, FLAG_STRING, NULL, "true", "Accepted for compatibility", 0, NULL, "true" },
+	{ "minify", 0, FLAG_BOOL, NULL, NULL, "Only what the current context needs" }, { "output", 'o', FLAG_STRING, NULL, "yaml", "json, yaml, jsonpath=…" },
+	{ "raw", 0, FLAG_BOOL, NULL, NULL, "Show certificates and secrets" }, F_MANAGED, F_TEMPLATE,
+};
+static const struct flag config_contexts_flags[] = { { "no-headers", 0, FLAG_BOOL, NULL, NULL, "Leave out the head" }, { "output", 'o', FLAG_STRING, NULL, NULL, "name" } };
+static const struct flag config_set_context_flags[] = { { "current", 0, FLAG_BOOL, NULL, NULL, "Change the current context" } };
+static const struct flag config_embed_flags[] = { { "embed-certs", 0, FLAG_BOOL, NULL, NULL, "Put the files' bytes into the kubeconfig" } };
+static const struct flag can_i_flags[] = {
+	F_ALL_NAMESPACES, { "list", 0, FLAG_BOOL, NULL, NULL, "All that one may do" }, { "no-headers", 0, FLAG_BOOL, NULL, NULL, "Leave out the head" },
+	{ "quiet", 'q', FLAG_BOOL, NULL, NULL, "Only the exit code" }, { "subresource", 0, FLAG_STRING, NULL, NULL, "Subresource, such as log" },
+};
+static const struct flag whoami_flags[] = { F_OUTPUT, F_MANAGED, F_TEMPLATE };
+static const struct flag certificate_flags[] = { { "force", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility" } };
+static const struct flag cordon_flags[] = { F_DRY_RUN, F_SELECTOR };
+static const struct flag drain_flags[] = {
+	{ "chunk-size", 0, FLAG_INT, NULL, "500", "Accepted for compatibility" }, { "delete-emptydir-data", 0, FLAG_BOOL, NULL, NULL, "Go on when pods have emptyDir volumes: their data goes" },
+	{ "delete-local-data", 0, FLAG_BOOL, NULL, NULL, "The old name of --delete-emptydir-data", FLAG_HIDDEN }, { "disable-eviction", 0, FLAG_BOOL, NULL, NULL, "Delete, whatever disruption budgets say" }, F_DRY_RUN,
+	{ "force", 0, FLAG_BOOL, NULL, NULL, "Go on when pods have no controller" }, { "grace-period", 0, FLAG_INT, NULL, "-1", "Seconds that pods have to end; negative: as they say" },
+	{ "ignore-daemonsets", 0, FLAG_BOOL, NULL, NULL, "Leave pods of daemon sets" }, { "pod-selector", 0, FLAG_STRING, NULL, NULL, "Only pods with these labels" }, F_SELECTOR,
+	{ "skip-wait-for-delete-timeout", 0, FLAG_INT, NULL, "0", "Accepted for compatibility" }, { "timeout", 0, FLAG_DURATION, NULL, "0s", "How long it may take; 0: without end" },
+};
+static const struct flag taint_flags[] = {
+	{ "all", 0, FLAG_BOOL, NULL, NULL, "All nodes" }, F_DRY_RUN, F_MANAGER("kubectl-taint"), F_OUTPUT, { "overwrite", 0, FLAG_BOOL, NULL, NULL, "Change taints that are there" }, F_SELECTOR, F_MANAGED, F_TEMPLATE, F_VALIDATE,
+};
+static const struct flag edit_flags[] = {
+	F_MANAGER("kubectl-edit"), F_FILENAME, F_OUTPUT, { "output-patch", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility", FLAG_HIDDEN }, F_MANAGED,
+	{ "subresource", 0, FLAG_STRING, NULL, NULL, "Subresource to edit: status" }, F_TEMPLATE, F_VALIDATE,
+};
+static const struct flag replace_flags[] = {
+	F_CASCADE, F_DRY_RUN, F_MANAGER("kubectl-replace"), F_FILENAME, { "force", 0, FLAG_BOOL, NULL, NULL, "Delete, then make anew" },
+	{ "grace-period", 0, FLAG_INT, NULL, "-1", "With --force: seconds to end" }, F_OUTPUT, { "save-config", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility" }, F_MANAGED,
+	{ "subresource", 0, FLAG_STRING, NULL, NULL, "Subresource to replace: status" }, F_TEMPLATE, { "timeout", 0, FLAG_DURATION, NULL, "0s", "With --force: how long to wait" }, F_VALIDATE,
+	{ "wait", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility" },
+};
+static const struct flag diff_flags[] = {
+	F_MANAGER(NULL), F_FILENAME, { "force-conflicts", 0, FLAG_BOOL, NULL, NULL, "With --server-side: take fields from other managers" }, F_SELECTOR,
+	{ "server-side", 0, FLAG_BOOL, NULL, NULL, "Let the server merge" }, F_MANAGED,
+};
+static const struct flag dump_flags[] = { { "namespaces", 0, FLAG_CSV, NULL, NULL, "Namespaces to dump; kube-system and the current one without it" } };
+static const struct flag events_flags[] = {
+	F_ALL_NAMESPACES, { "for", 0, FLAG_STRING, NULL, NULL, "Of this object (TYPE/NAME)" }, { "no-headers", 0, FLAG_BOOL, NULL, NULL, "Leave out the head" }, F_OUTPUT, F_MANAGED, F_TEMPLATE,
+	{ "types", 0, FLAG_STRING, NULL, NULL, "Normal, Warning" },
+};
+static const struct flag autoscale_flags[] = {
+	{ "cpu-percent", 0, FLAG_INT, NULL, "-1", "Use of the requested CPU to aim at" }, F_DRY_RUN, F_MANAGER("kubectl-autoscale"), F_FILENAME, { "max", 0, FLAG_INT, NULL, "-1", "Most pods" },
+	{ "min", 0, FLAG_INT, NULL, "-1", "Fewest pods" }, { "name", 0, FLAG_STRING, NULL, NULL, "Name of the autoscaler" }, F_OUTPUT, F_MANAGED, F_TEMPLATE,
+};
+static const struct flag top_flags[] = { F_ALL_NAMESPACES, F_SELECTOR };

@@ -81,6 +81,13 @@ static int make_patch(struct kctl *k, const struct kctl_target *t, const struct 
 	return tree_merge_diff3(&original, modified, current, &k->arena, ret, e);
 }
 
+int kctl_apply_patch(struct kctl *k, const struct kctl_target *t, const struct tree *current, struct tree *patch, const char **type, struct err *e)
+{
+	struct tree modified;
+	int r = with_annotation(k, &t->object, &modified, e);
+	return r < 0 ? r : make_patch(k, t, &modified, current, patch, type, e);
+}
+
 static int apply_one(struct kctl *k, struct kctl_target *t, const char *dry, struct err *e)
 {
 	struct tree current, modified, patch, got;

@@ -54,6 +54,38 @@ int kcmd_attach(struct kctl *k, struct err *e);
 int kcmd_cp(struct kctl *k, struct err *e);
 int kcmd_port_forward(struct kctl *k, struct err *e);         /* forward.c */
 int kcmd_proxy(struct kctl *k, struct err *e);
+int kcmd_config_view(struct kctl *k, struct err *e);    /* config.c */
+int kcmd_config_current_context(struct kctl *k, struct err *e);
+int kcmd_config_get_contexts(struct kctl *k, struct err *e);
+int kcmd_config_get_clusters(struct kctl *k, struct err *e);
+int kcmd_config_get_users(struct kctl *k, struct err *e);
+int kcmd_config_use_context(struct kctl *k, struct err *e);
+int kcmd_config_set_context(struct kctl *k, struct err *e);
+int kcmd_config_set_cluster(struct kctl *k, struct err *e);
+int kcmd_config_set_credentials(struct kctl *k, struct err *e);
+int kcmd_config_delete_context(struct kctl *k, struct err *e);
+int kcmd_config_delete_cluster(struct kctl *k, struct err *e);
+int kcmd_config_delete_user(struct kctl *k, struct err *e);
+int kcmd_config_rename_context(struct kctl *k, struct err *e);
+int kcmd_config_set(struct kctl *k, struct err *e);
+int kcmd_config_unset(struct kctl *k, struct err *e);
+int kcmd_auth_can_i(struct kctl *k, struct err *e);    /* auth.c */
+int kcmd_auth_whoami(struct kctl *k, struct err *e);
+int kcmd_certificate_approve(struct kctl *k, struct err *e);
+int kcmd_certificate_deny(struct kctl *k, struct err *e);
+int kcmd_cordon(struct kctl *k, struct err *e);    /* nodes.c */
+int kcmd_uncordon(struct kctl *k, struct err *e);
+int kcmd_drain(struct kctl *k, struct err *e);
+int kcmd_taint(struct kctl *k, struct err *e);
+int kcmd_edit(struct kctl *k, struct err *e);    /* edit.c */
+int kcmd_replace(struct kctl *k, struct err *e);
+int kcmd_diff(struct kctl *k, struct err *e);
+int kcmd_cluster_info(struct kctl *k, struct err *e);    /* more.c */
+int kcmd_cluster_info_dump(struct kctl *k, struct err *e);
+int kcmd_events(struct kctl *k, struct err *e);
+int kcmd_autoscale(struct kctl *k, struct err *e);
+int kcmd_top(struct kctl *k, struct err *e);
+int kcmd_completion(struct kctl *k, struct err *e);
 int kcmd_explain(struct kctl *k, struct err *e);              /* explain.c */
 int kcmd_describe(struct kctl *k, struct err *e);             /* describe.c */
 
@@ -72,3 +104,7 @@ const char *kctl_selector_text(struct kctl *k, const struct tree *object);
 int kctl_run_attached_wait(struct kctl *k, const struct kctl_target *t, struct err *e);
 /* A pod template as describe prints it, indented. describe.c */
 void kctl_describe_template(struct kctl *k, const struct tree *template, int indent);
+/* Until the object with this uid is no more; timeout_ns 0: without end. delete.c */
+int kctl_await_gone_wait(struct kctl *k, const struct kctl_target *t, const char *uid, int64_t timeout_ns, struct err *e);
+/* The patch that client-side apply sends. apply.c */
+int kctl_apply_patch(struct kctl *k, const struct kctl_target *t, const struct tree *current, struct tree *patch, const char **type, struct err *e);

@@ -189,5 +189,6 @@ int kctl_client(struct kctl *k, struct err *e)
 		return err_set(e, EINVAL, "there is no cluster to speak to: no kubeconfig names one (`coracle up` starts one, --kubeconfig or --server name one)");
 	if (!strstr(c.server, "://"))
 		c.server = kctl_fmt(k, "http://%s", c.server);
+	k->server = c.server;
 	return kclient_new(k->loop, &c, &k->client, e);
 }

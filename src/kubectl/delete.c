@@ -16,7 +16,7 @@ static int on_gone(void *arg, const char *type, const struct tree *object, struc
 }
 
 /* Until the object with this uid is no more. */
-static int wait_gone(struct kctl *k, const struct kctl_target *t, const char *uid, int64_t timeout_ns, struct err *e)
+int kctl_await_gone_wait(struct kctl *k, const struct kctl_target *t, const char *uid, int64_t timeout_ns, struct err *e)
 {
 	int64_t end = timeout_ns > 0 ? clock_monotonic_ns() + timeout_ns : 0;
 	for (;;) {
@@ -145,7 +145,7 @@ int kcmd_delete(struct kctl *k, struct err *e)
 	if (!flag_bool(&k->f, "wait") || strcmp(dry, "none"))
 		return failed;
 	for (size_t i = 0; i < n_gone; i++)
-		if ((r = wait_gone(k, gone[i].t, gone[i].uid, flag_num(&k->f, "timeout"), e)) < 0)
+		if ((r = kctl_await_gone_wait(k, gone[i].t, gone[i].uid, flag_num(&k->f, "timeout"), e)) < 0)
 			return r;
 	return failed;
 }

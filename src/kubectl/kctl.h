@@ -51,6 +51,7 @@ struct kctl {
 	struct flags f;                      /* the command's flags and the global ones */
 	struct buf out;                      /* standard output, written by kctl_flush */
 	struct kclient *client;              /* made by kctl_client */
+	const char *server;                  /* its address, once there is a client */
 	const char *ns;                      /* --namespace, the context's, or "default" */
 	bool ns_explicit;
 	struct kctl_kinds *kinds;            /* what discovery said, once it was asked */
