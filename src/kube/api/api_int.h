@@ -24,7 +24,7 @@
 
 enum {
 	API_BODY_MAX = 3 * 1024 * 1024, API_OBJECT_MAX = 1536 * 1024, API_REPLY_MAX = 1 << 30,
-	API_RING_LEAST = 64, API_RING_MOST = 16384, API_WATCHES_MAX = 20000, API_HISTORY = 2000,
+	API_RING_LEAST = 64, API_RING_MOST = 16384, API_WATCHES_MAX = 20000, API_METHODS = 8, API_HISTORY = 2000,
 };
 #define API_REQUEST_NS (60 * NS_PER_S)
 
@@ -111,7 +111,7 @@ struct kube_api {
 	struct front *fronts;                     /* servers, one for each identity; see serve.c */
 	unsigned n_watches, n_requests;
 	uint64_t epoch;                           /* counts changes of what is served: discovery and OpenAPI documents */
-	struct api_metrics *metrics;
+	uint64_t n_answers[API_METHODS][6];       /* by method and first digit of the status */
 	struct api_openapi *openapi;
 	struct api_crds *crds;
 	struct api_quotas *quotas;
@@ -136,7 +136,12 @@ struct api_media {
 	const char *meta_version;         /* of shapes: "v1", "v1beta1" */
 };
 
+/* Ends the fiber of a request that takes too long, or whose peer does not take what is sent. */
+struct api_watchdog { struct timer timer; struct fiber *fiber; };
+void api_watchdog_set(struct kube_api *a, struct api_watchdog *w, int64_t after_ns);    /* of this fiber; again if set */
+
 struct api_req {
+	struct api_watchdog watchdog;
 	struct http_request *http;
 	struct kube_api *api;
 	struct arena *arena;
@@ -342,6 +347,7 @@ void api_expire_wait(struct kube_api *a);
 int api_handle_wait(struct http_request *r, struct err *e);
 int api_authorize(struct api_req *q, const struct kube_attributes *at);
 bool api_param_is(const char *value);     /* Go's strconv.ParseBool, roughly: "1", "t", "true" … */
+extern const char *const api_methods[API_METHODS];
 int64_t api_now_ns(struct api_req *q);
 const char *api_time_text(struct api_req *q, int64_t ns);
 void api_write_error(struct http_request *r, int status, const struct err *e);

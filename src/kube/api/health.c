@@ -86,6 +86,11 @@ static int metrics(struct api_req *q)
 	buf_addf(&b, "apiserver_current_inflight_requests{request_kind=\"all\"} %u\n", a->n_requests);
 	buf_adds(&b, "# HELP apiserver_longrunning_requests Watches that are open.\n# TYPE apiserver_longrunning_requests gauge\n");
 	buf_addf(&b, "apiserver_longrunning_requests{verb=\"WATCH\"} %u\n", a->n_watches);
+	buf_adds(&b, "# HELP apiserver_request_total Answers by method and first digit of the status.\n# TYPE apiserver_request_total counter\n");
+	for (unsigned m = 0; m < API_METHODS; m++)
+		for (unsigned c = 1; c < 6; c++)
+			if (a->n_answers[m][c])
+				buf_addf(&b, "apiserver_request_total{verb=\"%s\",code=\"%uxx\"} %llu\n", api_methods[m], c, (unsigned long long)a->n_answers[m][c]);
 	buf_adds(&b, "# HELP apiserver_storage_revision The store's newest revision.\n# TYPE apiserver_storage_revision counter\n");
 	buf_addf(&b, "apiserver_storage_revision %lld\n", (long long)store_revision(a->store));
 	buf_adds(&b, "# HELP apiserver_resource_objects Number of stored objects by resource.\n# TYPE apiserver_resource_objects gauge\n");

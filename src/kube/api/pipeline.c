@@ -328,6 +328,15 @@ static int run_wait(struct api_req *q, const struct front *f)
 	return x == 0 ? dispatch_wait(q) : x;
 }
 
+static void bark(struct timer *t) { fiber_cancel(container_of(t, struct api_watchdog, timer)->fiber); }
+
+void api_watchdog_set(struct kube_api *a, struct api_watchdog *w, int64_t after_ns)
+{
+	w->fiber = fiber_self();
+	/* without memory for a timer the request is merely not watched */
+	(void)timer_set(a->loop, &w->timer, after_ns, bark);
+}
+
 int api_handle_wait(struct http_request *r, struct err *e)
 {
 	const struct front *f = r->user;
@@ -336,6 +345,7 @@ int api_handle_wait(struct http_request *r, struct err *e)
 		return err_nomem(e);
 	*q = (struct api_req){ .http = r, .api = f->api, .arena = r->arena };
 	f->api->n_requests++;
+	api_watchdog_set(f->api, &q->watchdog, API_REQUEST_NS);
 	http_header_add(r, "Cache-Control", "no-cache, private");
 	if (!f->api->started && strcmp(r->path, "/livez") && strcmp(r->path, "/readyz") && strcmp(r->path, "/healthz"))
 		api_refuse(q, 503, "ServiceUnavailable", "the server is starting");
@@ -345,6 +355,7 @@ int api_handle_wait(struct http_request *r, struct err *e)
 		q->media.shape = API_WHOLE;
 		x = api_send_status(q, q->refusal);
 	}
+	timer_cancel(&q->watchdog.timer);
 	api_resource_unref(q->held);
 	f->api->n_requests--;
 	if (x < 0 && !http_begun(r) && !(e && e->code))

@@ -324,6 +324,7 @@ static int pass_wait(struct api_req *q, const struct target *t)
 int api_stream_wait(struct api_req *q)
 {
 	struct target t = { 0 };
+	timer_cancel(&q->watchdog.timer);
 	bool proxy = !strcmp(q->at.subresource, "proxy");
 	if (proxy && !*q->rest && slice_is(q->http->method, "GET") && !http_upgrade_wanted(q->http)) {
 		struct slice path, query;

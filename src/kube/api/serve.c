@@ -16,8 +16,15 @@ static const struct http_route routes[] = {
 	{ "PATCH", "/{path:*}", api_handle_wait, NULL }, { "DELETE", "/{path:*}", api_handle_wait, NULL },
 };
 
+const char *const api_methods[API_METHODS] = { "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other" };
+
 static void done(struct http_request *r, int status, int64_t duration_ns)
 {
+	const struct front *f = r->user;
+	unsigned m = 0;
+	while (m < API_METHODS - 1 && !slice_is(r->method, api_methods[m]))
+		m++;
+	f->api->n_answers[m][status >= 100 && status < 600 ? status / 100 : 0]++;
 	log_debug("request", "method=%.*s target=%.*s status=%d us=%lld", SLICE_FMT(r->method), SLICE_FMT(r->target), status,
 		(long long)(duration_ns / 1000));
 }

@@ -15,6 +15,7 @@
 
 enum { BATCH_BYTES = 128 * 1024 };
 #define BOOKMARK_NS (60 * NS_PER_S)
+#define WRITE_NS (60 * NS_PER_S)
 
 
 struct watching {
@@ -184,7 +185,11 @@ static int flush_wait(struct watching *w)
 {
 	if (buf_error(&w->out))
 		return buf_error(&w->out);
+	/* who does not take what is sent holds a fiber and a ring's worth of patience, no more */
+	if (w->out.len)
+		api_watchdog_set(w->q->api, &w->q->watchdog, WRITE_NS);
 	int x = w->ws ? send_messages_wait(w) : w->out.len ? http_write_wait(w->q->http, w->out.ptr, w->out.len) : 0;
+	timer_cancel(&w->q->watchdog.timer);
 	if (w->out.cap > 4 * BATCH_BYTES || !w->out.len)
 		buf_release(&w->out);
 	else
@@ -359,7 +364,8 @@ int api_watch_wait(struct api_req *q)
 	q->api->n_watches++;
 	bool ws = ws_wanted(q->http);
 	if (!ws)
-		http_cancel_when_gone(q->http, true);
+		timer_cancel(&q->watchdog.timer);
+	http_cancel_when_gone(q->http, true);
 	x = ws ? begin_ws_wait(&w) : http_begin_wait(q->http, 200, api_content_type(&q->media, true));
 	if (x == 0 && expired) {
 		x = send_expired(&w, revision);
