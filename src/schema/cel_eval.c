@@ -470,9 +470,23 @@ static __attribute__((noinline)) int eval_index(struct cel_run *x, const struct 
 	return is_there ? some(x, &found, ret) : 0;
 }
 
+/* The first of several errors is the one to be told; it waits in the arena. */
+static void keep_first(struct cel_run *x, struct err **first)
+{
+	if (!*first && (*first = arena_new(x->a, struct err)))
+		**first = *x->e;
+}
+
+static int tell_first(struct cel_run *x, const struct err *first)
+{
+	*x->e = *first;
+	return -EINVAL;
+}
+
 static __attribute__((noinline)) int eval_logic(struct cel_run *x, const struct cel_frame *f, const struct cel_node *v, struct cel_value *ret)
 {
-	bool decides = v->kind == CELN_OR, has_failed = false;
+	bool decides = v->kind == CELN_OR;
+	struct err *first = NULL;
 	struct cel_value one;
 	for (uint32_t i = 0; i < v->n; i++) {
 		int r = eval(x, f, v->arg[i], &one);
@@ -481,14 +495,16 @@ static __attribute__((noinline)) int eval_logic(struct cel_run *x, const struct 
 		if (r < 0 || one.type != CEL_BOOL) {
 			if (r == 0)
 				(void)cel_no_overload(x);
-			has_failed = true;
+			keep_first(x, &first);
+			if (!first)
+				return cel_no_room(x);
 		} else if (one.b == decides) {
 			*ret = one;
 			return 0;
 		}
 	}
-	if (has_failed)
-		return -EINVAL;
+	if (first)
+		return tell_first(x, first);
 	*ret = cel_bool(!decides);
 	return 0;
 }
@@ -547,7 +563,7 @@ struct looping {
 	const struct cel_node *v;
 	struct cel_value *items;
 	uint32_t n, hits;
-	bool has_failed;
+	struct err *first;        /* that all() and exists() have forgiven so far */
 };
 
 /* One element: 1 ends the loop. */
@@ -565,8 +581,8 @@ static __attribute__((noinline)) int loop_one(struct cel_run *x, const struct ce
 	if (r == 0 && got.type != CEL_BOOL)
 		r = cel_no_overload(x);
 	if (r == -EINVAL && (op == CEL_ALL || op == CEL_EXISTS)) {
-		l->has_failed = true;
-		return 0;
+		keep_first(x, &l->first);
+		return l->first ? 0 : cel_no_room(x);
 	}
 	if (r < 0)
 		return r;
@@ -602,8 +618,8 @@ static __attribute__((noinline)) int eval_loop(struct cel_run *x, const struct c
 	}
 	if (r < 0)
 		return r;
-	if (r == 0 && l.has_failed)
-		return -EINVAL;
+	if (r == 0 && l.first)
+		return tell_first(x, l.first);
 	switch (v->op) {
 	case CEL_ALL: *ret = cel_bool(r == 0); break;
 	case CEL_EXISTS: *ret = cel_bool(r == 1); break;

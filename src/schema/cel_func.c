@@ -83,7 +83,7 @@ static int f_int(struct cel_run *x, args v, uint32_t n, result ret)
 		break;
 	case CEL_STRING:
 		if (num_parse_i64(v->s, INT64_MIN, INT64_MAX, &i) < 0)
-			return cel_fail(x, "strconv.ParseInt: parsing \"%.*s\": invalid syntax", SLICE_FMT(v->s));
+			return cel_fail(x, "type conversion error from 'string' to 'int'");
 		break;
 	case CEL_TIME: i = (v->i - (v->i % NS_PER_S + NS_PER_S) % NS_PER_S) / NS_PER_S; break;
 	default: return cel_no_overload(x);
@@ -106,7 +106,7 @@ static int f_uint(struct cel_run *x, args v, uint32_t n, result ret)
 	else if (v->type != CEL_STRING)
 		return cel_no_overload(x);
 	else if (num_parse_u64(v->s, UINT64_MAX, &u) < 0)
-		return cel_fail(x, "strconv.ParseUint: parsing \"%.*s\": invalid syntax", SLICE_FMT(v->s));
+		return cel_fail(x, "type conversion error from 'string' to 'uint'");
 	*ret = (struct cel_value){ .type = CEL_UINT, .u = u };
 	return 0;
 }
@@ -118,7 +118,7 @@ static int f_double(struct cel_run *x, args v, uint32_t n, result ret)
 		char *end = copy;
 		double d = copy ? strtod(copy, &end) : 0;
 		if (!copy || end == copy || *end)
-			return cel_fail(x, "strconv.ParseFloat: parsing \"%.*s\": invalid syntax", SLICE_FMT(v->s));
+			return cel_fail(x, "type conversion error from 'string' to 'double'");
 		*ret = cel_double(d);
 		return 0;
 	}
@@ -166,7 +166,7 @@ static int f_bool(struct cel_run *x, args v, uint32_t n, result ret)
 		return cel_no_overload(x);
 	bool is_true = slice_is(v->s, "true") || slice_is(v->s, "True") || slice_is(v->s, "TRUE") || slice_is(v->s, "t") || slice_is(v->s, "1");
 	if (!is_true && !slice_is(v->s, "false") && !slice_is(v->s, "False") && !slice_is(v->s, "FALSE") && !slice_is(v->s, "f") && !slice_is(v->s, "0"))
-		return cel_fail(x, "strconv.ParseBool: parsing \"%.*s\": invalid syntax", SLICE_FMT(v->s));
+		return cel_fail(x, "type conversion error from 'string' to 'bool'");
 	*ret = cel_bool(is_true);
 	return 0;
 }
@@ -201,7 +201,7 @@ static int f_duration(struct cel_run *x, args v, uint32_t n, result ret)
 	else if (v->type != CEL_STRING)
 		return cel_no_overload(x);
 	else if (duration_parse(v->s, &d.i) < 0)
-		return cel_fail(x, "time: invalid duration \"%.*s\"", SLICE_FMT(v->s));
+		return cel_fail(x, "type conversion error from 'string' to 'google.protobuf.Duration'");
 	*ret = d;
 	return 0;
 }
@@ -214,7 +214,7 @@ static int f_timestamp(struct cel_run *x, args v, uint32_t n, result ret)
 	else if (v->type != CEL_STRING)
 		return cel_no_overload(x);
 	else if (clock_parse_rfc3339(v->s, &t.i) < 0)
-		return cel_fail(x, "parsing time \"%.*s\" as \"2006-01-02T15:04:05Z07:00\": cannot parse", SLICE_FMT(v->s));
+		return cel_fail(x, "type conversion error from 'string' to 'google.protobuf.Timestamp'");
 	*ret = t;
 	return 0;
 }

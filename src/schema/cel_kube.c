@@ -192,7 +192,7 @@ static int f_ip(struct cel_run *x, args v, uint32_t n, result ret)
 	if (v->type != CEL_STRING)
 		return cel_no_overload(x);
 	return parse_ip(v->s, &a) ? address_of(x, &a, false, ret)
-		: cel_fail(x, "IP Address \"%.*s\" parse error during conversion from string: unable to parse IP", SLICE_FMT(v->s));
+		: cel_fail(x, "IP Address \"%.*s\" parse error during conversion from string: ParseAddr(\"%.*s\"): unable to parse IP", SLICE_FMT(v->s), SLICE_FMT(v->s));
 }
 
 static int f_is_ip(struct cel_run *x, args v, uint32_t n, result ret)
@@ -209,7 +209,7 @@ static int f_is_canonical(struct cel_run *x, args v, uint32_t n, result ret)
 	if (v->type != CEL_STRING)
 		return cel_no_overload(x);
 	if (!parse_ip(v->s, &a))
-		return cel_fail(x, "IP Address \"%.*s\" parse error during conversion from string: unable to parse IP", SLICE_FMT(v->s));
+		return cel_fail(x, "IP Address \"%.*s\" parse error during conversion from string: ParseAddr(\"%.*s\"): unable to parse IP", SLICE_FMT(v->s), SLICE_FMT(v->s));
 	int r = print_ip(x, &a, false, &text);
 	*ret = cel_bool(r == 0 && slice_eq(text.s, v->s));
 	return r;

@@ -154,3 +154,53 @@ TEST(patterns_match_what_go_matches)
 		test_fail(__FILE__, __LINE__, "%u wrong:\n%s", wrong, report.ptr);
 	arena_release(&a);
 }
+
+TEST(rules_come_to_what_kubernetes_comes_to)
+{
+	AUTO(buf) struct buf text = BUF_INIT(64 << 20);
+	AUTO(buf) struct buf report = BUF_INIT(1 << 20);
+	const char *dir = getenv("CORACLE_SCHEMA_ORACLE");
+	struct arena a;
+	struct slice line;
+	unsigned n = 0, wrong = 0;
+	arena_init(&a, 64 << 20);
+	if (file_read(AT_FDCWD, arena_fmt(&a, "%s/cel.jsonl", dir ? dir : "build/schema-oracle"), &text) < 0)
+		test_skip("no documents by Kubernetes' code (make schema-oracle needs Go)");
+	struct slice rest = buf_slice(&text);
+	while (slice_next(&rest, '\n', &line)) {
+		struct tree t;
+		struct crd_schema *s = NULL;
+		arena_release(&a);
+		arena_init(&a, 64 << 20);
+		if (!line.len)
+			continue;
+		CHECK_OK(tree_from_json(line, 0, &a, &t, &e), &e);
+		struct schema_problems p = { .a = &a };
+		struct slice rule = tree_text(tree_gets(&t, "rule"));
+		const struct tree *docs = tree_gets(&t, "docs");
+		/* Kubernetes knows types before an expression runs */
+		if (memmem(line.ptr, line.len, "rule compile error", 18))
+			continue;
+		if (crd_compile(tree_gets(&t, "schema"), T_kube_object_meta, "schema", &p, &s) < 0) {
+			wrong++;
+			buf_addf(&report, "%.*s: %s", SLICE_FMT(rule), lines(&a, &p));
+			continue;
+		}
+		for (uint32_t i = 0; i < docs->n; i++) {
+			const struct tree *d = &docs->items[i];
+			struct schema_problems got = { .a = &a };
+			crd_validate(s, tree_gets(d, "doc"), tree_gets(d, "old"), &got);
+			const char *ours = lines(&a, &got), *want = wanted(&a, tree_gets(d, "problems"));
+			n++;
+			if (strcmp(ours, want)) {
+				wrong++;
+				buf_addf(&report, "%.*s on %s\n   ours %s   want %s\n", SLICE_FMT(rule), json(&a, tree_path(d, "doc.spec")), *ours ? ours : "fine\n", *want ? want : "fine\n");
+			}
+		}
+		crd_unref(s);
+	}
+	CHECK(n > 1000);
+	if (wrong)
+		test_fail(__FILE__, __LINE__, "%u of %u wrong:\n%s", wrong, n, report.ptr);
+	arena_release(&a);
+}

@@ -68,5 +68,6 @@ func main() {
 	lines("jsonpath", 3000, jsonPath)
 	lines("jsonpath-doc", 1, jsonPathDoc)
 	lines("regex", 20000, regexes)
+	lines("cel", 1500, celCase)
 	lines("mergepatch", 1000, mergePatch)
 }
