@@ -75,7 +75,7 @@ $(B)/musl/libruntime.a: $(RUNTIME_OBJS) $(GEN_OBJ_MUSL)
 	@rm -f $@
 	@ar rcsT $@ $^
 
-DAEMON_MAIN := $(addprefix $(O)/main/,coracled.o engine.o server.o server_auth.o names.o control_plane.o node.o node_services.o node_cleanup.o)
+DAEMON_MAIN := $(addprefix $(O)/main/,coracled.o engine.o server.o server_auth.o names.o control_plane.o node.o node_services.o node_cleanup.o rights.o)
 $(BIN)/coracled: $(DAEMON_MAIN) $(O)/libdaemon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_HOST) -o $@ $(filter %.o,$^) -Wl,--start-group $(O)/libdaemon.a -Wl,--end-group $(LIBS_DAEMON)

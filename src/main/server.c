@@ -20,6 +20,7 @@
 #include "kube/auth/auth.h"
 #include "main/control_plane.h"
 #include "main/folders.h"
+#include "main/rights.h"
 #include "main/names.h"
 #include "main/server_auth.h"
 #include "main/version.h"
@@ -36,7 +37,7 @@ struct server {
 	struct tls_files files;
 	struct arena arena;             /* of names */
 	struct control_plane *parts;
-	const char *cluster_cidr, *node_name;
+	const char *cluster_cidr, *node_name, *user;
 	char pki[600], kubelet_cert[640], kubelet_key[640];
 	struct kube_auth *auth;
 	struct kube_authenticator authenticator;
@@ -54,7 +55,7 @@ static int read_flags(int argc, char **argv, struct server *s)
 		{ "listen", required_argument, NULL, 'l' }, { "tls-cert-file", required_argument, NULL, 't' },
 		{ "tls-private-key-file", required_argument, NULL, 'k' }, { "client-ca-file", required_argument, NULL, 'a' },
 		{ "cluster-cidr", required_argument, NULL, 'C' }, { "node-name", required_argument, NULL, 'N' },
-		{ "log-level", required_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' }, { 0 },
+		{ "user", required_argument, NULL, 'U' }, { "log-level", required_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' }, { 0 },
 	};
 	int c;
 	optind = 1;
@@ -69,10 +70,11 @@ static int read_flags(int argc, char **argv, struct server *s)
 		case 'a': s->client_ca = optarg; break;
 		case 'C': s->cluster_cidr = optarg; break;
 		case 'N': s->node_name = optarg; break;
+		case 'U': s->user = optarg; break;
 		case 'v': log_setup(!strcmp(optarg, "debug") ? LOG_DEBUG_ : !strcmp(optarg, "warn") ? LOG_WARN_ : LOG_INFO_, "server"); break;
 		case 'h':
 			puts("usage: coracle server [--root DIR] [--run DIR] [--config DIR] [--listen HOST:PORT] [--tls-cert-file FILE --tls-private-key-file FILE]\n"
-			     "                      [--client-ca-file FILE] [--cluster-cidr CIDR] [--node-name NAME] [--log-level LEVEL]\n"
+			     "                      [--client-ca-file FILE] [--cluster-cidr CIDR] [--node-name NAME] [--user NAME] [--log-level LEVEL]\n"
 			     "--node-name: also write CONFIG/node.kubeconfig and proxy.kubeconfig, with which a node of this name and its service proxy sign in");
 			return 1;
 		default: return -EINVAL;
@@ -192,6 +194,11 @@ static int renew_job(void *arg)
 	struct server *s = arg;
 	struct err e = { 0 };
 	int serving = kube_ca_renew(s->ca, &e), others = serving < 0 ? 0 : write_identities(s, &e);
+	if (others < 0 && (e.code == EACCES || e.code == EPERM)) {
+		/* kubeconfigs lie where this user may not write: the next start renews them, and there are months for it */
+		log_warn("kubeconfigs are due to be renewed: restart the server", "folder=%s", s->config);
+		others = 0;
+	}
 	if (serving < 0 || others < 0)
 		log_error("certificates cannot be renewed", "error=%s", e.text);
 	return serving > 0 || others > 0;
@@ -295,6 +302,10 @@ int server_main(int argc, char **argv)
 		r = prepare(&s, &e);
 	if (r >= 0)
 		r = open_auth(&s, &e);
+	char folder[600];
+	fmt_into(folder, sizeof folder, "%s/server", s.root);
+	if (r >= 0)
+		r = rights_drop(s.user, folder, &e);
 	if (r >= 0)
 		r = open_store(&s, &e);
 	if (r >= 0) {
