@@ -7,11 +7,14 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/buf.h"
 #include "base/err.h"
 
 struct zone;
 /* NULL or "": UTC. -ENOENT for an unknown name. Blocking, small. */
 int zone_load(const char *name, struct zone **ret);
+/* A zoneinfo file's bytes; -EBADMSG. */
+int zone_parse(struct slice file, struct zone **ret);
 void zone_free(struct zone *z);
 static inline void auto_zone(struct zone **z) { zone_free(*z); }
 /* Seconds east of UTC at a time in seconds since the epoch. */

@@ -187,27 +187,33 @@ static bool is_name(const char *s)
 	return *s != '/' && strlen(s) < 100;
 }
 
-int zone_load(const char *name, struct zone **ret)
+int zone_parse(struct slice file, struct zone **ret)
 {
 	AUTO(zone) struct zone *z = calloc(1, sizeof *z);
+	int r = z ? parse(z, (const unsigned char *)file.ptr, file.len) : -ENOMEM;
+
+	if (r == 0)
+		*ret = take_ptr(z);
+	return r;
+}
+
+int zone_load(const char *name, struct zone **ret)
+{
 	AUTO(buf) struct buf text = BUF_INIT(FILE_MAX);
 	char path[200];
 	int r;
 
-	if (!z)
-		return -ENOMEM;
 	if (name && *name && strcmp(name, "UTC") != 0 && strcmp(name, "Etc/UTC") != 0) {
 		if (!is_name(name) || !fmt_into(path, sizeof path, "/usr/share/zoneinfo/%s", name))
 			return -ENOENT;
 		r = file_read(AT_FDCWD, path, &text);
 		if (r < 0)
 			return r == -EISDIR || r == -ENOTDIR ? -ENOENT : r;
-		r = parse(z, (const unsigned char *)text.ptr, text.len);
-		if (r < 0)
-			return r == -EBADMSG ? -ENOENT : r;
+		r = zone_parse(buf_slice(&text), ret);
+		return r == -EBADMSG ? -ENOENT : r;
 	}
-	*ret = take_ptr(z);
-	return 0;
+	*ret = calloc(1, sizeof **ret);
+	return *ret ? 0 : -ENOMEM;
 }
 
 void zone_free(struct zone *z)
