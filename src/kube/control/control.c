@@ -178,6 +178,36 @@ void ctl_enqueue_owner(struct ctl *k, const char *kind, struct kobject *old, str
 		enqueue_one_owner(k, kind, old);
 }
 
+struct selecting {
+	struct ctl *k;
+	const struct kube_object_meta *m;
+	int (*selector)(struct arena *a, const void *owner, struct selector *ret);
+	bool found;
+};
+static int enqueue_if_selecting(void *arg, struct kobject *o)
+{
+	struct selecting *x = arg;
+	AUTO(arena) struct arena a;
+	struct selector sel;
+
+	arena_init(&a, 1024 * 1024);
+	if (kube_is_deleting(kobject_meta(o)) || x->selector(&a, o->obj, &sel) < 0 || !selector_matches(&sel, x->m->labels, x->m->n_labels))
+		return 0;
+	x->found = true;
+	ctl_add(x->k, o->key);
+	return 0;
+}
+
+bool ctl_enqueue_selecting(struct ctl *k, struct informer *owners, const struct kobject *o,
+	int (*selector)(struct arena *a, const void *owner, struct selector *ret))
+{
+	struct selecting x = { k, kobject_meta(o), selector, false };
+
+	if (!kube_controller_of(x.m) && !kube_is_deleting(x.m))
+		informer_each(owners, x.m->namespace, enqueue_if_selecting, &x);
+	return x.found;
+}
+
 static void ticker_fiber(void *arg)
 {
 	struct ticker *t = arg;

@@ -54,6 +54,9 @@ void ctl_add_after(struct ctl *k, const char *key, int64_t after_ns);
 void ctl_enqueue(struct ctl *k, struct kobject *old, struct kobject *now);
 /* Puts the key of the controller of old and now into the queue, when it is of this kind. */
 void ctl_enqueue_owner(struct ctl *k, const char *kind, struct kobject *old, struct kobject *now);
+/* An object without a controller: puts the keys of those owners into the queue that select it. True when there is one. */
+bool ctl_enqueue_selecting(struct ctl *k, struct informer *owners, const struct kobject *o,
+	int (*selector)(struct arena *a, const void *owner, struct selector *ret));
 /* Calls fn every `ns`, in a fiber, when the caches are there. */
 int ctl_every(struct ctl *k, int64_t ns, void (*fn_wait)(struct ctl *k));
 /* The indexes that claim_wait uses: "controller" (uid of an object's controller), "orphans" (namespace of one without). */

@@ -539,7 +539,17 @@ static void on_node(struct ctl *k, struct kobject *old, struct kobject *now)
 		informer_each(st->sets, NULL, want_one, k);
 }
 
-static void on_child(struct ctl *k, struct kobject *old, struct kobject *now) { ctl_enqueue_owner(k, "DaemonSet", old, now); }
+static int selector_of_set(struct arena *a, const void *o, struct selector *ret)
+{
+	return selector_of(a, ((const struct kube_daemon_set *)o)->spec.selector, ret, NULL);
+}
+
+static void on_child(struct ctl *k, struct kobject *old, struct kobject *now)
+{
+	ctl_enqueue_owner(k, "DaemonSet", old, now);
+	if (now)
+		ctl_enqueue_selecting(k, ((struct state *)k->own)->sets, now, selector_of_set);
+}
 
 static void release(struct ctl *k)
 {

@@ -715,30 +715,16 @@ static int sync_wait(struct ctl *k, const char *key, struct err *e)
 
 /* --- what wakes it */
 
-struct wanting { struct ctl *k; const struct kube_object_meta *set; };
-static int want_one(void *arg, struct kobject *o)
+static int selector_of_deployment(struct arena *a, const void *o, struct selector *ret)
 {
-	struct wanting *x = arg;
-	AUTO(arena) struct arena a;
-	struct selector sel;
-
-	arena_init(&a, 1024 * 1024);
-	if (selector_of(&a, ((const struct kube_deployment *)o->obj)->spec.selector, &sel, NULL) == 0 &&
-	    selector_matches(&sel, x->set->labels, x->set->n_labels))
-		ctl_add(x->k, o->key);
-	return 0;
+	return selector_of(a, ((const struct kube_deployment *)o)->spec.selector, ret, NULL);
 }
 
 static void on_set(struct ctl *k, struct kobject *old, struct kobject *now)
 {
-	struct state *st = k->own;
-
 	ctl_enqueue_owner(k, "Deployment", old, now);
-	if (now && !kube_controller_of(kobject_meta(now)) && !kube_is_deleting(kobject_meta(now))) {
-		struct wanting x = { k, kobject_meta(now) };
-
-		informer_each(st->deployments, kobject_meta(now)->namespace, want_one, &x);
-	}
+	if (now)
+		ctl_enqueue_selecting(k, ((struct state *)k->own)->deployments, now, selector_of_deployment);
 }
 
 /* Recreate waits for the last pod of the old sets. */

@@ -699,6 +699,11 @@ static int ended_wait(struct work *w, const struct kube_job_condition *end, stru
 	return r == -ENOENT ? 0 : r;
 }
 
+static int selector_of_job(struct arena *a, const void *o, struct selector *ret)
+{
+	return selector_of(a, ((const struct kube_job *)o)->spec.selector, ret, NULL);
+}
+
 /* A pod whose job is gone keeps nobody waiting. */
 static int orphan_wait(struct sync *s, struct state *st, const char *key, struct err *e)
 {
@@ -709,6 +714,9 @@ static int orphan_wait(struct sync *s, struct state *st, const char *key, struct
 	if (!p || !kube_has_finalizer(&p->metadata, JOB_FINALIZER))
 		return 0;
 	if (ref && !text_eq(ref->kind, "Job"))
+		return 0;
+	/* One that a job is about to adopt is still to be counted. */
+	if (!ref && ctl_enqueue_selecting(s->k, st->jobs, informer_get_key(st->pods, key), selector_of_job))
 		return 0;
 	job = ref ? informer_get(st->jobs, p->metadata.namespace, ref->name) : NULL;
 	return job && text_eq(kobject_meta(job)->uid, ref->uid) ? 0 : release_wait(s, p, NULL, key, e);
@@ -784,6 +792,8 @@ static void on_pod(struct ctl *k, struct kobject *old, struct kobject *now)
 	const struct kube_owner_reference *ref;
 
 	ctl_enqueue_owner(k, "Job", old, now);
+	if (now)
+		ctl_enqueue_selecting(k, ((struct state *)k->own)->jobs, now, selector_of_job);
 	if (!now || !kube_has_finalizer(kobject_meta(now), JOB_FINALIZER))
 		return;
 	ref = kube_controller_of(kobject_meta(now));

@@ -168,3 +168,86 @@ TEST(sets_of_indexes_read_and_print)
 	CHECK_INT(job_backoff_ns(3), 40 * NS_PER_S);
 	CHECK_INT(job_backoff_ns(300), 600 * NS_PER_S);
 }
+
+static void adopted(void)
+{
+	struct kube_pod *p;
+
+	fake_create(JOB("  completions: 1\n  parallelism: 1\n  backoffLimit: 1"));
+	fake_settle();
+	p = fake_at("pods", "ns", NULL, 0);
+	fake_patch("pods", "ns", p->metadata.name, NULL, "metadata: {ownerReferences: null}");
+	fake_settle();
+	p = fake_at("pods", "ns", NULL, 0);
+	CHECK(kube_controller_of(&p->metadata) && kube_has_finalizer(&p->metadata, JOB_FINALIZER));
+	fake_patch("pods", "ns", p->metadata.name, NULL, "metadata: {labels: {job: other}}");
+	fake_settle();
+	p = fake_get("pods", "ns", p->metadata.name);
+	CHECK(!kube_controller_of(&p->metadata) && !kube_has_finalizer(&p->metadata, JOB_FINALIZER));
+	CHECK_INT(fake_count("pods", "ns", NULL), 2);
+}
+
+TEST(a_job_adopts_and_releases_its_pods)
+{
+	fake_run(names, adopted);
+}
+
+static void per_index(void)
+{
+	fake_create(JOB("  completions: 2\n  parallelism: 2\n  completionMode: Indexed\n  backoffLimitPerIndex: 1"));
+	fake_settle();
+	for (int i = 0; i < 2; i++) {
+		struct kube_pod *p = fake_at("pods", "ns", JOB_INDEX "=0", (unsigned)i);
+
+		CHECK(p);
+		CHECK_STR(kube_annotation(&p->metadata, JOB_INDEX_FAILURES), i ? "1" : "0");
+		fake_patch("pods", "ns", p->metadata.name, "status", "status: {phase: Failed}");
+		fake_sleep(30 * NS_PER_S);
+	}
+	CHECK_STR(work()->status.failed_indexes, "0");
+	CHECK_INT(fake_count("pods", "ns", JOB_INDEX "=0"), 2);
+	CHECK(!is("Failed", "FailedIndexes"));
+	end_pod("Succeeded");
+	CHECK(is("Failed", "FailedIndexes"));
+	CHECK_STR(work()->status.completed_indexes, "1");
+}
+
+TEST(an_index_that_failed_too_often_fails_its_job_at_the_end)
+{
+	fake_run(names, per_index);
+}
+
+TEST(failure_and_success_policies_decide_by_rule)
+{
+	AUTO(arena) struct arena a;
+	struct kube_pod_failure_policy_on_exit_codes_requirement codes = { .operator = "In", .values = (int32_t[]){ 42 }, .n_values = 1 };
+	struct kube_pod_failure_policy_on_pod_conditions_pattern target = { .type = "DisruptionTarget", .status = "True" };
+	struct kube_pod_failure_policy_rule rules[] = { { .action = "Ignore", .on_pod_conditions = &target, .n_on_pod_conditions = 1 },
+		{ .action = "FailJob", .on_exit_codes = &codes } };
+	struct kube_pod_failure_policy policy = { rules, 2 };
+	int32_t one = 1;
+	struct kube_success_policy_rule wins = { .succeeded_indexes = "0,2-3", .succeeded_count = &one };
+	struct kube_success_policy success = { &wins, 1 };
+	struct kube_job j = { .spec = { .pod_failure_policy = &policy, .success_policy = &success } };
+	struct kube_container_state_terminated t = { .exit_code = 42 };
+	struct kube_container_status c = { .name = "c", .state = { .terminated = &t } };
+	struct kube_pod_condition disrupted = { .type = "DisruptionTarget", .status = "True" };
+	struct kube_pod p = { .metadata = { .name = "p", .namespace = "n" }, .status = { .container_statuses = &c, .n_container_statuses = 1 } };
+	struct index_set done;
+	const char *why = NULL;
+
+	arena_init(&a, 65536);
+	CHECK_INT(job_failure_action(&a, &j, &p, &why), JOB_FAIL);
+	CHECK_STR(why, "Container c for pod n/p failed with exit code 42 matching FailJob rule at index 1");
+	p.status.conditions = &disrupted;
+	p.status.n_conditions = 1;
+	CHECK_INT(job_failure_action(&a, &j, &p, &why), JOB_IGNORE);
+	p.status.n_conditions = 0;
+	t.exit_code = 1;
+	CHECK_INT(job_failure_action(&a, &j, &p, &why), JOB_COUNT);
+	CHECK_INT(index_set_init(&a, &done, 5), 0);
+	index_set_add(&done, 1);
+	CHECK_INT(job_success_rule(&a, &j, &done), -1);
+	index_set_add(&done, 3);
+	CHECK_INT(job_success_rule(&a, &j, &done), 0);
+}

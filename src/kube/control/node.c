@@ -21,6 +21,7 @@ struct state {
 	struct informer *nodes, *pods, *leases;
 	struct map signs;                    /* name → struct sign */
 	struct ctl *evictions;
+	struct map doomed;                   /* pod → when it was first found to have to go (realtime ns) */
 	VEC(char *) given;                   /* by number: the node that has this part of the cluster's addresses */
 };
 
@@ -248,6 +249,33 @@ static void look(struct ctl *k) { informer_each(((struct state *)k->own)->nodes,
 
 /* --- eviction by taints: keys are pods */
 
+/* Since when the pod is looked at for eviction. */
+static int64_t doomed_since(struct state *st, const char *key, const char *uid, int64_t now_ns)
+{
+	char name[700];
+	int64_t *since;
+
+	fmt_into(name, sizeof name, "%s %s", key, uid);
+	since = map_gets(&st->doomed, name);
+	if (!since) {
+		since = malloc(sizeof *since);
+		if (!since || map_sets(&st->doomed, name, since) < 0) {
+			free(since);
+			return now_ns;
+		}
+		*since = now_ns;
+	}
+	return *since;
+}
+
+static void no_longer_doomed(struct state *st, const char *key, const char *uid)
+{
+	char name[700];
+
+	if (fmt_into(name, sizeof name, "%s %s", key, uid))
+		free(map_dels(&st->doomed, name));
+}
+
 static int eviction_sync_wait(struct ctl *k, const char *key, struct err *e)
 {
 	struct state *st = *(struct state **)k->own;
@@ -265,9 +293,11 @@ static int eviction_sync_wait(struct ctl *k, const char *key, struct err *e)
 	n = p && p->spec.node_name ? sync_get(&s, st->nodes, p->spec.node_name) : NULL;
 	if (!n || kube_is_deleting(&p->metadata))
 		return 0;
-	at = taint_eviction_ns(n, p, s.now_ns);
-	if (!at)
+	at = taint_eviction_ns(n, p, doomed_since(st, key, p->metadata.uid, s.now_ns));
+	if (!at) {
+		no_longer_doomed(st, key, p->metadata.uid);
 		return 0;
+	}
 	if (at > s.now_ns) {
 		ctl_add_after(k, key, at - s.now_ns);
 		return 0;
@@ -304,7 +334,7 @@ static void on_node(struct ctl *k, struct kobject *old, struct kobject *now)
 	/* Whether others may be evicted depends on whether one is ready. */
 	if (old && is_ready(old->obj) != is_ready(now->obj))
 		informer_each(st->nodes, NULL, enqueue_one, k);
-	if (has_no_execute(now->obj))
+	if (has_no_execute(now->obj) || (old && has_no_execute(old->obj)))
 		informer_each_indexed(st->pods, "node", now->key, enqueue_one, st->evictions);
 }
 
@@ -323,6 +353,8 @@ static void on_pod(struct ctl *k, struct kobject *old, struct kobject *now)
 	const struct kube_pod *p = now ? now->obj : NULL;
 	struct kobject *n = p && p->spec.node_name ? informer_get_key(st->nodes, p->spec.node_name) : NULL;
 
+	if (!now)
+		no_longer_doomed(st, old->key, kobject_meta(old)->uid);
 	if (n && has_no_execute(n->obj))
 		ctl_add(k, now->key);
 }
@@ -342,6 +374,10 @@ static void release(struct ctl *k)
 	while ((m = map_next(&st->signs, &pos)))
 		sign_free(m->value);
 	map_release(&st->signs);
+	pos = 0;
+	while ((m = map_next(&st->doomed, &pos)))
+		free(m->value);
+	map_release(&st->doomed);
 	for (size_t i = 0; i < st->given.n; i++)
 		free(st->given.v[i]);
 	vec_release(&st->given);
@@ -360,6 +396,7 @@ int node_start(struct control *c, struct err *e)
 	*(struct state **)x->own = st;
 	st->evictions = x;
 	map_init(&st->signs);
+	map_init(&st->doomed);
 	k->release = release;
 	st->nodes = ctl_need(k, "", "nodes");
 	st->pods = ctl_need(k, "", "pods");

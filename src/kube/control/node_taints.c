@@ -98,7 +98,7 @@ bool taints_equal(const struct kube_taint *a, uint32_t n, const struct kube_tain
 	return true;
 }
 
-int64_t taint_eviction_ns(const struct kube_node *n, const struct kube_pod *p, int64_t now_ns)
+int64_t taint_eviction_ns(const struct kube_node *n, const struct kube_pod *p, int64_t seen_ns)
 {
 	int64_t first = 0;
 
@@ -109,7 +109,7 @@ int64_t taint_eviction_ns(const struct kube_node *n, const struct kube_pod *p, i
 
 		if (!text_eq(t->effect, "NoExecute"))
 			continue;
-		since = since ? since : now_ns;
+		since = since ? since : seen_ns;
 		for (uint32_t k = 0; k < p->spec.n_tolerations; k++) {
 			const struct kube_toleration *q = &p->spec.tolerations[k];
 			int64_t end;

@@ -93,6 +93,33 @@ TEST(when_no_node_is_ready_nothing_is_evicted)
 	fake_run(names, alone);
 }
 
+static void by_hand(void)
+{
+	struct kube_pod *p;
+
+	fake_create(NODE("n1") LEASE("n1"));
+	fake_create("apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: ns}\nspec: {nodeName: n1, containers: [{name: c, image: i}], tolerations: "
+		"[{key: k, operator: Exists, effect: NoExecute, tolerationSeconds: 30}]}\nstatus: {phase: Running}\n");
+	fake_patch("nodes", "", "n1", NULL, "spec: {taints: [{key: k, value: v, effect: NoExecute}]}");
+	live(20, true, false);
+	fake_patch("nodes", "", "n1", NULL, "spec: {taints: null}");
+	live(40, true, false);
+	p = fake_get("pods", "ns", "a");
+	CHECK(!kube_is_deleting(&p->metadata));
+	fake_patch("nodes", "", "n1", NULL, "spec: {taints: [{key: k, value: v, effect: NoExecute}]}");
+	live(20, true, false);
+	p = fake_get("pods", "ns", "a");
+	CHECK(!kube_is_deleting(&p->metadata));
+	live(20, true, false);
+	p = fake_get("pods", "ns", "a");
+	CHECK(kube_is_deleting(&p->metadata));
+}
+
+TEST(a_taint_by_hand_evicts_when_it_is_tolerated_no_longer)
+{
+	fake_run(names, by_hand);
+}
+
 TEST(networks_of_nodes_are_slices_of_the_clusters)
 {
 	char text[20];

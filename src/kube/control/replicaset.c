@@ -272,39 +272,26 @@ static int sync_wait(struct ctl *k, const char *key, struct err *e)
 	return r;
 }
 
-/* Pods: their set; of one without, all sets that select it. */
-struct wanting { struct ctl *k; const struct kube_object_meta *pod; };
-static int want_one(void *arg, struct kobject *o)
+static int selector_of_set(struct arena *a, const void *o, struct selector *ret)
 {
-	struct wanting *w = arg;
-	struct state *st = w->k->own;
-	AUTO(arena) struct arena a;
-	struct selector sel;
-	int r;
-
-	arena_init(&a, 1024 * 1024);
-	if (st->is_controller) {
-		const struct kube_replication_controller *c = o->obj;
-
-		r = selector_of_map(&a, c->spec.selector, c->spec.n_selector, &sel);
-	} else {
-		r = selector_of(&a, ((const struct kube_replica_set *)o->obj)->spec.selector, &sel, NULL);
-	}
-	if (r == 0 && selector_matches(&sel, w->pod->labels, w->pod->n_labels))
-		ctl_add(w->k, o->key);
-	return 0;
+	return selector_of(a, ((const struct kube_replica_set *)o)->spec.selector, ret, NULL);
 }
 
+static int selector_of_controller(struct arena *a, const void *o, struct selector *ret)
+{
+	const struct kube_replication_controller *c = o;
+
+	return selector_of_map(a, c->spec.selector, c->spec.n_selector, ret);
+}
+
+/* Pods: their set; of one without, all sets that select it. */
 static void on_pod(struct ctl *k, struct kobject *old, struct kobject *now)
 {
 	struct state *st = k->own;
 
 	ctl_enqueue_owner(k, informer_resource(st->sets)->kind, old, now);
-	if (now && !kube_controller_of(kobject_meta(now)) && !kube_is_deleting(kobject_meta(now))) {
-		struct wanting w = { k, kobject_meta(now) };
-
-		informer_each(st->sets, kobject_meta(now)->namespace, want_one, &w);
-	}
+	if (now)
+		ctl_enqueue_selecting(k, st->sets, now, st->is_controller ? selector_of_controller : selector_of_set);
 }
 
 static void release(struct ctl *k) { expects_free(((struct state *)k->own)->expects); }

@@ -217,3 +217,19 @@ TEST(an_owner_that_orphans_leaves_its_dependents)
 {
 	fake_run(collector, orphan);
 }
+
+static void circle(void)
+{
+	fake_create("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: ns, ownerReferences: "
+		"[{apiVersion: v1, kind: ConfigMap, name: c, uid: uid-3, blockOwnerDeletion: true}]}\n" OWNED("b", "a", "uid-1", "true") OWNED("c", "b", "uid-2", "true"));
+	fake_settle();
+	CHECK_INT(fake_count("configmaps", "ns", NULL), 3);
+	fake_delete("configmaps", "ns", "a", "Foreground");
+	fake_sleep(20 * NS_PER_S);
+	CHECK_INT(fake_count("configmaps", "ns", NULL), 0);
+}
+
+TEST(a_circle_of_owners_does_not_block_itself)
+{
+	fake_run(collector, circle);
+}

@@ -547,7 +547,17 @@ static int sync_wait(struct ctl *k, const char *key, struct err *e)
 	return r == -ENOENT || (r < 0 && is_namespace_ending(e)) ? 0 : r;
 }
 
-static void on_child(struct ctl *k, struct kobject *old, struct kobject *now) { ctl_enqueue_owner(k, "StatefulSet", old, now); }
+static int selector_of_set(struct arena *a, const void *o, struct selector *ret)
+{
+	return selector_of(a, ((const struct kube_stateful_set *)o)->spec.selector, ret, NULL);
+}
+
+static void on_child(struct ctl *k, struct kobject *old, struct kobject *now)
+{
+	ctl_enqueue_owner(k, "StatefulSet", old, now);
+	if (now)
+		ctl_enqueue_selecting(k, ((struct state *)k->own)->sets, now, selector_of_set);
+}
 
 static void release(struct ctl *k)
 {
