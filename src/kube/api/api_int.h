@@ -62,7 +62,7 @@ struct api_entry *api_entry_unref(struct api_entry *x);
 /* From a stored object (its reference is taken over a new one). NULL without memory or when it is no object. */
 struct api_entry *api_entry_new(const struct api_cache *c, struct store_object *o);
 
-struct api_event { int64_t revision; struct api_entry *now, *prev; };   /* now NULL: deleted; prev NULL: created */
+struct api_event { int64_t revision, at_ns; struct api_entry *now, *prev; };   /* now NULL: deleted; prev NULL: created */
 struct api_cache {
 	struct kube_api *api;
 	const char *prefix;               /* "/pods/" */

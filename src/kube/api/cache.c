@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "kube/kind/kind.h"
 
+#define KEEP_NS (120 * NS_PER_S)
+
 /* --- entries */
 
 struct api_entry *api_entry_ref(struct api_entry *x)
@@ -213,7 +215,10 @@ static bool ring_grow(struct api_cache *c)
 /* Takes both references. */
 static void ring_add(struct api_cache *c, int64_t revision, struct api_entry *now, struct api_entry *prev)
 {
-	if (c->next - c->first == c->ring_size && !ring_grow(c)) {
+	int64_t at = loop_monotonic_ns(c->api->loop);
+	/* it grows only for events that are young: quiet resources remember long, busy ones much, none of them both */
+	bool young = c->first == c->next || at - api_cache_event(c, c->first)->at_ns < KEEP_NS;
+	if (c->next - c->first == c->ring_size && !(young && ring_grow(c))) {
 		if (!c->ring_size) {
 			c->ring_from = revision;
 			api_entry_unref(now);
@@ -222,7 +227,7 @@ static void ring_add(struct api_cache *c, int64_t revision, struct api_entry *no
 		}
 		ring_drop(c);
 	}
-	c->ring[c->next++ % c->ring_size] = (struct api_event){ revision, now, prev };
+	c->ring[c->next++ % c->ring_size] = (struct api_event){ revision, at, now, prev };
 }
 
 static void apply(struct api_cache *c, struct store_object *o)
