@@ -551,3 +551,12 @@ def test_who_may_ask_the_kubelet(cluster):
     token = cluster.kubectl("create", "token", "reader").stdout.strip()
     wait_until(lambda: ask("/metrics/resource", token=token) == 200, 5)
     assert ask("/pods", token=token) == 403
+
+
+def test_an_empty_dir_that_outgrows_its_limit_costs_the_pod(cluster):
+    cluster.pod("greedy", [{"command": ["sh", "-c", "head -c 3000000 /dev/zero > /e/f; sleep 1000"], "volumeMounts": [{"name": "e", "mountPath": "/e"}]}],
+                volumes=[{"name": "e", "emptyDir": {"sizeLimit": "1Mi"}}])
+    p = cluster.wait_phase("greedy", "Failed", 25)
+    assert p["status"]["reason"] == "Evicted" and p["status"]["message"] == 'Usage of EmptyDir volume "e" exceeds the limit "1Mi". '
+    cluster.delete("greedy")
+    assert any(r == "NodeReady" for _, r, _ in cluster.events(cluster.node_name))

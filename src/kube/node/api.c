@@ -19,6 +19,7 @@ struct client_api {
 	struct kclient *c;
 	struct informer *services;
 	struct kevents *events;
+	const char *node_name;
 	struct objects *objects;
 	const struct kube_resource *pods, *accounts;
 	struct map tokens;            /* "uid/ns/account/audience/seconds" → struct token */
@@ -138,6 +139,12 @@ static int each_service(struct node_api *api, const char *ns, int (*fn)(void *ar
 
 static void event(struct node_api *api, const struct kube_pod *pod, const char *field_path, const char *type, const char *reason, const char *text)
 {
+	struct client_api *x = of(api);
+	if (!pod) {
+		struct kube_object_meta m = { .name = x->node_name, .uid = x->node_name };
+		kevents_add(x->events, kube_resource_find("", "v1", "nodes"), &m, NULL, type, reason, "%s", text);
+		return;
+	}
 	kevents_add(of(api)->events, of(api)->pods, &pod->metadata, field_path, type, reason, "%s", text);
 }
 
@@ -148,6 +155,7 @@ int node_api_new(struct kclient *c, const char *node_name, struct node_api **ret
 	if (!x)
 		return err_nomem(e);
 	x->c = c;
+	x->node_name = node_name;
 	x->pods = kube_resource_find("", "v1", "pods");
 	x->accounts = kube_resource_find("", "v1", "serviceaccounts");
 	map_init(&x->tokens);

@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/test.h"
+#include "kube/node/gc.h"
 #include "kube/node/server.h"
 
 static struct arena a;
@@ -176,4 +177,13 @@ TEST(a_line_of_a_log_is_taken_apart)
 	CHECK(!log_line_parse(SLICE("garbage"), &l));
 	CHECK(!log_line_parse(SLICE("a b c d"), &l));
 	CHECK(!log_line_parse(SLICE(""), &l));
+}
+
+TEST(low_memory_takes_who_uses_more_than_it_asked_for_least_important_first)
+{
+	struct evict_candidate v[] = { { 900, 1000, 0 }, { 500, 100, 5 }, { 300, 100, 0 }, { 400, 100, 0 }, { 5000, 0, 2000000000 } };
+	CHECK_INT(evict_pick(v, 5), 3);
+	CHECK_INT(evict_pick(v, 2), 1);
+	CHECK_INT(evict_pick(v, 1), 0);
+	CHECK_INT(evict_pick(v + 4, 1), -1);
 }

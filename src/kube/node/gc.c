@@ -194,8 +194,11 @@ void gc_main(void *arg)
 {
 	struct node *n = arg;
 
+	unsigned memory_rounds = 0;
+
 	for (unsigned round = 1; !n->is_stopping && sleep_wait(LOOK_NS) >= 0; round++) {
 		rotate_all_wait(n);
+		evict_wait(n, &memory_rounds);
 		if (round % SELDOM)
 			continue;
 		struct err e = { 0 };

@@ -37,8 +37,11 @@ static int bind_sub_path(void *arg)
 		return err_sys(&j->e, errno, "opening %s", j->volume);
 	int r = path_open_beneath(root, j->sub, O_PATH, 0);
 	if (r == -ENOENT) {
-		r = dir_make(root, j->sub, 0750);
-		if (r == 0)
+		/* inside the volume, whatever links are made there meanwhile */
+		r = sys_root_make(root, j->sub, true, 0750, &j->e);
+		if (r >= 0)
+			close(r);
+		if (r >= 0)
 			r = path_open_beneath(root, j->sub, O_PATH, 0);
 		if (r >= 0 && j->gid >= 0)
 			(void)!fchownat(r, "", (uid_t)-1, (gid_t)j->gid, AT_EMPTY_PATH);

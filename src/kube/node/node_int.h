@@ -34,6 +34,7 @@ struct node_api {
 	/* Services of a namespace, from the cache; fn must not suspend. */
 	int (*each_service)(struct node_api *api, const char *ns, int (*fn)(void *arg, const struct kube_service *s), void *arg);
 	/* About a pod; container NULL or its field path's name. */
+	/* pod NULL: about the node. */
 	void (*event)(struct node_api *api, const struct kube_pod *pod, const char *field_path, const char *type, const char *reason, const char *text);
 };
 
@@ -306,6 +307,8 @@ struct pod_worker {
 void worker_main(void *arg);
 /* Computes the status and has it written if it is new. */
 int worker_publish(struct pod_worker *w, struct pod_view *v);
+/* The node ends this pod: phase Failed with this reason, an event, no grace. */
+void worker_fail(struct pod_worker *w, const char *reason, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void worker_ref(struct pod_worker *w);
 void worker_unref(struct pod_worker *w);
 /* The pod as it is now; starts its worker when new. */

@@ -286,6 +286,27 @@ static void cidr_wait(struct keeper *k, struct arena *a)
 		fmt_into(k->told_cidr, sizeof k->told_cidr, "%s", text);
 }
 
+/* "Node n1 status is now: NodeReady", when it becomes so. */
+static void tell(struct keeper *k, const struct kube_node_status *s)
+{
+	static const struct { const char *type, *status, *reason; } rows[] = {
+		{ "Ready", "True", "NodeReady" }, { "Ready", "False", "NodeNotReady" },
+		{ "MemoryPressure", "True", "NodeHasInsufficientMemory" }, { "MemoryPressure", "False", "NodeHasSufficientMemory" },
+		{ "DiskPressure", "True", "NodeHasDiskPressure" }, { "DiskPressure", "False", "NodeHasNoDiskPressure" },
+		{ "PIDPressure", "False", "NodeHasSufficientPID" },
+	};
+	char text[400];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct kube_node_condition *now = KUBE_CONDITION(s->conditions, s->n_conditions, rows[i].type);
+		const struct kube_node_condition *was = k->last ? KUBE_CONDITION(k->last->conditions, k->last->n_conditions, rows[i].type) : NULL;
+		if (!now || strcmp(now->status, rows[i].status) || (was && !strcmp(was->status, now->status)))
+			continue;
+		fmt_into(text, sizeof text, "Node %s status is now: %s", k->n->set.name, rows[i].reason);
+		k->n->api->event(k->n->api, NULL, NULL, "Normal", rows[i].reason, text);
+	}
+}
+
 static int report_wait(struct keeper *k, struct err *e)
 {
 	struct arena a;
@@ -313,6 +334,7 @@ static int report_wait(struct keeper *k, struct err *e)
 		arena_init(&fresh, POD_ARENA_MAX);
 		struct kube_node_status *copy = r < 0 ? NULL : arena_new(&fresh, struct kube_node_status);
 		if (copy && schema_copy(T_kube_node_status, &s, &fresh, copy) >= 0) {
+			tell(k, &s);
 			arena_release(&k->last_arena);
 			k->last_arena = fresh;
 			k->last = copy;
@@ -334,6 +356,7 @@ void register_main(void *arg)
 	bool is_made = false, is_told = false;
 
 	arena_init(&k.last_arena, POD_ARENA_MAX);
+	k.n->api->event(k.n->api, NULL, NULL, "Normal", "Starting", "Starting kubelet.");
 	job_wait(read_facts, &k);
 	while (!k.n->is_stopping) {
 		struct err e = { 0 };

@@ -7,7 +7,7 @@
 #include "kube/node/node_int.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/num.h"
@@ -445,6 +445,11 @@ static int ips_make(const struct pod_view *v, struct arena *a, struct kube_pod_s
 	return 0;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct kube_container_status *)a)->name, ((const struct kube_container_status *)b)->name);
+}
+
 int status_make(const struct pod_view *v, struct arena *a, struct kube_pod_status *ret)
 {
 	const struct kube_pod_status *old = &v->pod->status;
@@ -487,7 +492,11 @@ int status_make(const struct pod_view *v, struct arena *a, struct kube_pod_statu
 	ret->message = tells ? v->failed_message : old->message;
 	ret->start_time = old->start_time && *old->start_time ? old->start_time : time_text(a, v->now_ns);
 	r = ips_make(v, a, ret);
-	return r < 0 ? r : conditions_make(v, s, ret->phase, a, ret);
+	if (r == 0)
+		r = conditions_make(v, s, ret->phase, a, ret);
+	if (r == 0 && ret->n_container_statuses)
+		qsort(ret->container_statuses, ret->n_container_statuses, sizeof *ret->container_statuses, by_name);
+	return r;
 }
 
 int status_patch(const struct kube_pod *pod, const struct kube_pod_status *s, struct arena *a, struct buf *out, struct err *e)

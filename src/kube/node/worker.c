@@ -97,6 +97,23 @@ void worker_event(struct pod_worker *w, const struct pod_container *c, const cha
 	arena_release(&a);
 }
 
+void worker_fail(struct pod_worker *w, const char *reason, const char *fmt, ...)
+{
+	va_list ap;
+	AUTO(buf) struct buf b = BUF_INIT(4096);
+
+	if (w->state != WORKER_SYNC || w->has_failed)
+		return;
+	va_start(ap, fmt);
+	buf_addfv(&b, fmt, ap);
+	va_end(ap);
+	w->has_failed = true;
+	fmt_into(w->failed_reason, sizeof w->failed_reason, "%s", reason);
+	fmt_into(w->failed_message, sizeof w->failed_message, "%s", b.ptr);
+	worker_event(w, NULL, "Warning", reason, "%s", b.ptr);
+	worker_wake(w);
+}
+
 /* --- what a turn sees ---------------------------------------------------------------------------------------- */
 
 static bool is_foreign(const char *type)
@@ -255,6 +272,10 @@ static int turn_sync(struct pod_worker *w, struct pod_view *v, struct arena *a, 
 
 	if (w->is_deleted || pod->metadata.deletion_timestamp || is_over(pod) || is_over(v->pod)) {
 		begin_end(w, pod_grace_s(pod));
+		return 0;
+	}
+	if (w->has_failed) {
+		begin_end(w, 0);
 		return 0;
 	}
 	if (!w->is_admitted && refuse(w, v))
