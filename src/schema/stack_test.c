@@ -6,6 +6,7 @@
 #include "base/auto.h"
 #include "base/test.h"
 #include "schema/apply.h"
+#include "schema/cel.h"
 #include "schema/crd.h"
 #include "schema/crd_int.h"
 #include "schema/jsonpath.h"
@@ -118,7 +119,44 @@ static void *templates(void *arg)
 	return NULL;
 }
 
+/* The deepest expressions that are taken, of each kind. */
+static void *expressions(void *arg)
+{
+	static const char *const vars[] = { "self", NULL };
+	static const char *const kinds[][3] = { { "(", "1 == 1", ")" }, { "[", "1", "]" }, { "size([", "1", "])" }, { "{1:", "1", "}" }, { "-", "self.n", "" },
+		{ "self.l.all(x, ", "true", ")" }, { "false ? false : ", "true", "" }, { "cel.bind(x, 1, ", "x", ")" }, { "!", "true", "" }, { "self.l.map(x, ", "x", ")" } };
+	static struct arena a = { .max_bytes = 256 << 20 };
+	static struct err e;
+	static struct tree self;
+	CHECK_OK(tree_from_json(SLICE("{\"n\":1,\"l\":[1]}"), 0, &a, &self, &e), &e);
+	struct cel_input in = { "self", &self, NULL, false };
+	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+		unsigned taken = 0;
+		for (unsigned n = 10; n < 80; n++) {
+			struct cel_program *p;
+			unsigned budget = CEL_BUDGET;
+			bool b;
+			struct buf text = BUF_INIT(1 << 16);
+			for (unsigned i = 0; i < n; i++)
+				buf_adds(&text, kinds[k][0]);
+			buf_adds(&text, kinds[k][1]);
+			for (unsigned i = 0; i < n; i++)
+				buf_adds(&text, kinds[k][2]);
+			int r = cel_compile(buf_slice(&text), vars, &a, &p, &e);
+			buf_release(&text);
+			if (r < 0)
+				continue;
+			taken = n;
+			(void)cel_eval_bool(p, &in, 1, &budget, &a, &b, &e);
+			cel_release(p);
+		}
+		CHECK(taken >= 10 && taken < 79);
+	}
+	return NULL;
+}
+
 TEST(patches_of_the_deepest_documents_fit_a_fiber) { in_small_stack(patches); }
 TEST(apply_of_the_deepest_documents_fits_a_fiber) { in_small_stack(apply); }
 TEST(the_deepest_schemas_fit_a_fiber) { in_small_stack(custom); }
 TEST(templates_and_patterns_fit_a_fiber) { in_small_stack(templates); }
+TEST(the_deepest_expressions_fit_a_fiber) { in_small_stack(expressions); }
