@@ -120,10 +120,10 @@ static int split_address(struct server *s, struct err *e)
 	return 0;
 }
 
-static int make_folder(const char *fmt, const char *dir, struct err *e)
+static int make_folder(const char *fmt, const char *dir, mode_t mode, struct err *e)
 {
 	AUTO(free) char *path = fmt_new("%s%s", dir, fmt);
-	int r = path ? dir_make(AT_FDCWD, path, 0700) : -ENOMEM;
+	int r = path ? dir_make(AT_FDCWD, path, mode) : -ENOMEM;
 	return r < 0 ? err_sys(e, r, "making %s%s", dir, fmt) : 0;
 }
 
@@ -155,9 +155,11 @@ static int write_identities(struct server *s, struct err *e)
 
 static int prepare(struct server *s, struct err *e)
 {
-	int r = make_folder("/server", s->root, e);
+	int r = make_folder("", s->root, 0711, e);     /* others pass through it to what is theirs */
 	if (r == 0)
-		r = make_folder("", s->config, e);
+		r = make_folder("/server", s->root, 0700, e);
+	if (r == 0)
+		r = make_folder("", s->config, 0700, e);
 	if (r < 0)
 		return r;
 	size_t n_names;
