@@ -17,6 +17,7 @@ from coracle_test import BIN, sh, wait_until
 class Server:
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="coracle-control-")
+        os.chmod(self.dir, 0o755)     # the server has a user of its own
         self.port = free_port()
         self.kubeconfig = os.path.join(self.dir, "etc", "kubeconfig")
         self.start()
@@ -167,6 +168,26 @@ def test_a_replica_set_adopts_and_releases(server, ns):
     server.until(lambda: len(server.pods(ns=ns)) == 2)
     server.kubectl("label", "pod", "lost", "app=other", "--overwrite", "-n", ns)
     server.until(lambda: len(server.pods(ns=ns)) == 3 and not server.get("pod", "lost", ns)["metadata"].get("ownerReferences"))
+
+
+def test_a_replication_controller_keeps_its_number(server, ns):
+    server.apply(json.dumps({"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "rc"}, "spec": {
+        "replicas": 2, "selector": {"app": "rc"},
+        "template": {"metadata": {"labels": {"app": "rc"}}, "spec": {"containers": [{"name": "c", "image": "nginx"}]}}}}), ns)
+    server.until(lambda: server.get("rc", "rc", ns)["status"].get("readyReplicas") == 2, play=ns)
+    server.kubectl("scale", "rc", "rc", "--replicas=1", "-n", ns)
+    server.until(lambda: len(server.pods(ns=ns)) == 1, play=ns)
+    assert server.get("rc", "rc", ns)["status"]["replicas"] == 1
+
+
+def test_a_quota_is_told_as_a_failure_and_forgotten(server, ns):
+    server.kubectl("create", "quota", "few", "--hard=pods=1", "-n", ns)
+    server.apply(workload("Deployment", "web", {"replicas": 3}), ns)
+    server.until(lambda: condition(server.get("rs", ns=ns)[0], "ReplicaFailure").get("reason") == "FailedCreate")
+    server.until(lambda: condition(server.get("deployment", "web", ns), "ReplicaFailure").get("status") == "True")
+    assert "exceeded quota" in condition(server.get("deployment", "web", ns), "ReplicaFailure")["message"]
+    server.kubectl("scale", "deployment/web", "--replicas=1", "-n", ns)
+    server.until(lambda: not condition(server.get("rs", ns=ns)[0], "ReplicaFailure"), play=ns)
 
 
 def test_deleting_takes_along_waits_or_orphans(server, ns):
