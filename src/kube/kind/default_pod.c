@@ -73,10 +73,29 @@ static int default_volume(struct arena *a, struct kube_volume *v)
 	return 0;
 }
 
-static void default_container(struct kube_container *c)
+/* Amounts are in thousandths; what is finer is rounded up. */
+static int round_up(struct arena *a, struct kube_quantity_entry *v, uint32_t n)
+{
+	const __int128 thousandth = 1000000;
+	struct quantity q;
+	for (uint32_t i = 0; i < n; i++) {
+		size_t len = strlen(or_empty(v[i].value));
+		bool is_whole = !len || !strchr("un69", v[i].value[len - 1]);
+		if (is_whole || quantity_parse(slice_of(v[i].value), &q, NULL) < 0 || q.nano % thousandth == 0)
+			continue;
+		q.nano = (q.nano / thousandth + (q.nano > 0 ? 1 : -1)) * thousandth;
+		if (!(v[i].value = quantity_text(a, &q)))
+			return -E2BIG;
+	}
+	return 0;
+}
+
+static int default_container(struct arena *a, struct kube_container *c)
 {
 	if (!is_set(c->image_pull_policy))
 		c->image_pull_policy = pull_policy(c->image);
+	int r = round_up(a, c->resources.limits, c->resources.n_limits);
+	return r < 0 ? r : round_up(a, c->resources.requests, c->resources.n_requests);
 }
 
 /* The beginning of an ephemeral container is a container's. */
@@ -91,12 +110,12 @@ int kind_default_pod_spec(struct arena *a, struct kube_pod_spec *s)
 	int r = 0;
 	for (uint32_t i = 0; i < s->n_volumes && r == 0; i++)
 		r = default_volume(a, &s->volumes[i]);
-	for (uint32_t i = 0; i < s->n_containers; i++)
-		default_container(&s->containers[i]);
-	for (uint32_t i = 0; i < s->n_init_containers; i++)
-		default_container(&s->init_containers[i]);
-	for (uint32_t i = 0; i < s->n_ephemeral_containers; i++)
-		default_container(kind_container_of(&s->ephemeral_containers[i]));
+	for (uint32_t i = 0; i < s->n_containers && r == 0; i++)
+		r = default_container(a, &s->containers[i]);
+	for (uint32_t i = 0; i < s->n_init_containers && r == 0; i++)
+		r = default_container(a, &s->init_containers[i]);
+	for (uint32_t i = 0; i < s->n_ephemeral_containers && r == 0; i++)
+		r = default_container(a, kind_container_of(&s->ephemeral_containers[i]));
 	if (!is_set(s->service_account_name))
 		s->service_account_name = s->service_account;
 	s->service_account = s->service_account_name;

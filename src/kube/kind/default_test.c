@@ -49,6 +49,10 @@ TEST(a_pod_gets_the_defaults_of_kubernetes)
 	CHECK_INT(p->spec.containers[0].resources.n_requests, 2);
 	CHECK_STR(p->spec.containers[0].resources.requests[0].value, "500m");
 	CHECK_STR(p->spec.containers[0].resources.requests[1].value, "1Gi");
+	p = object(T_kube_pod, "{\"spec\":{\"containers\":[{\"name\":\"a\",\"resources\":{\"limits\":{\"cpu\":\"0.0001\",\"memory\":\"16\"},\"requests\":{\"cpu\":\"100n\"}}}]}}");
+	CHECK_STR(p->spec.containers[0].resources.limits[0].value, "1m");
+	CHECK_STR(p->spec.containers[0].resources.limits[1].value, "16");
+	CHECK_STR(p->spec.containers[0].resources.requests[0].value, "1m");
 }
 
 TEST(a_deployment_gets_the_defaults_of_kubernetes)
