@@ -194,7 +194,7 @@ TABLE(lease);
 
 static const struct kind_column priority_class_columns[] = { NAME, { "Value", "integer", "", 0, "The priority; higher goes first" },
 	{ "Global-Default", "boolean", "", 0, "Whether pods without a class get it" }, AGE,
-	{ "PreemptionPolicy", "string", "", 1, "Whether its pods push others out" } };
+	{ "PreemptionPolicy", "string", "", 0, "Whether its pods push others out" } };
 static void priority_class_cells(struct cells *c, const void *obj)
 {
 	const struct kube_priority_class *o = obj;
@@ -225,8 +225,8 @@ static void binding_cells(struct cells *c, const struct kube_object_meta *m, con
 		if (!b)
 			continue;
 		buf_adds(b, b->len ? ", " : "");
-		if (is_account && is_set(s[i].namespace))
-			buf_addf(b, "%s/", s[i].namespace);
+		if (is_account)
+			buf_addf(b, "%s/", or_empty(s[i].namespace));
 		buf_adds(b, or_empty(s[i].name));
 	}
 	cell_text(c, m->name);

@@ -207,7 +207,7 @@ bool check_name(struct check *c, const char *field, const char *value, enum name
 {
 	const char *v = or_empty(value), *fault = name_fault(v, rule);
 	if (strlen(v) > name_limit(rule))
-		wrong_text(c, field, v, "must be no more than %zu bytes", name_limit(rule));
+		wrong_text(c, field, v, "must be no more than %zu %s", name_limit(rule), rule == NAME_LABEL_1035 || rule == NAME_SUBDOMAIN || rule == NAME_LABEL ? "characters" : "bytes");
 	if (fault)
 		wrong_text(c, field, v, "%s", fault);
 	return !fault && strlen(v) <= name_limit(rule);

@@ -66,6 +66,7 @@ void check_labels(struct check *c, const char *field, const struct schema_pair *
 void check_annotations(struct check *c, const char *field, const struct schema_pair *v, uint32_t n);
 void check_selector(struct check *c, const char *field, const struct kube_label_selector *s);
 void check_port_name(struct check *c, const char *field, const char *value);
+bool is_standard_finalizer(const char *name);
 /* 1..65535. */
 void check_port(struct check *c, const char *field, int64_t port);
 void check_nonnegative(struct check *c, const char *field, int64_t v);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Configuration, secrets, namespaces, nodes, access, policy. Source: the validation folders of pkg/apis. */
+#include "schema/quantity.h"
 #include "kube/kind/check_work.h"
 
 enum { MAX_DATA = 1 << 20 };
@@ -31,14 +32,14 @@ static void need_key(struct check *c, const struct kube_secret *o, const char *k
 	}
 }
 
-static void check_frozen(struct check *c, const bool *now, const bool *old, bool same_data, const char *field)
+#define FROZEN "Forbidden: field is immutable when `immutable` is set"
+
+static bool is_frozen(struct check *c, const bool *now, const bool *old)
 {
-	if (!old || !*old)
-		return;
-	if (!now || !*now)
-		wrong(c, "immutable", "Forbidden: field is immutable when `immutable` is set");
-	if (!same_data)
-		wrong(c, field, "Forbidden: field is immutable when `immutable` is set");
+	bool frozen = old && *old;
+	if (frozen && (!now || !*now))
+		wrong(c, "immutable", FROZEN);
+	return frozen;
 }
 
 static bool same_bytes(const struct kube_bytes_entry *a, uint32_t n_a, const struct kube_bytes_entry *b, uint32_t n_b)
@@ -72,7 +73,8 @@ void kind_validate_secret(struct check *c, const void *obj, const void *old)
 	bool a, b;
 	if (was) {
 		check_immutable_text(c, "type", o->type, was->type);
-		check_frozen(c, o->immutable, was->immutable, same_bytes(o->data, o->n_data, was->data, was->n_data), "data");
+		if (is_frozen(c, o->immutable, was->immutable) && !same_bytes(o->data, o->n_data, was->data, was->n_data))
+			wrong(c, "data", FROZEN);
 	}
 	for (uint32_t i = 0; i < o->n_data; i++) {
 		WITHIN_KEY(c, "data", o->data[i].key) check_data_key(c, NULL, o->data[i].key);
@@ -108,9 +110,11 @@ void kind_validate_config_map(struct check *c, const void *obj, const void *old)
 {
 	const struct kube_config_map *o = obj, *was = old;
 	size_t bytes = 0;
-	if (was) {
-		check_frozen(c, o->immutable, was->immutable, same_pairs(o->data, o->n_data, was->data, was->n_data), "data");
-		check_frozen(c, o->immutable, was->immutable, same_bytes(o->binary_data, o->n_binary_data, was->binary_data, was->n_binary_data), "binaryData");
+	if (was && is_frozen(c, o->immutable, was->immutable)) {
+		if (!same_pairs(o->data, o->n_data, was->data, was->n_data))
+			wrong(c, "data", FROZEN);
+		if (!same_bytes(o->binary_data, o->n_binary_data, was->binary_data, was->n_binary_data))
+			wrong(c, "binaryData", FROZEN);
 	}
 	for (uint32_t i = 0; i < o->n_data; i++) {
 		WITHIN_KEY(c, "data", o->data[i].key) {
@@ -136,7 +140,7 @@ void kind_validate_namespace(struct check *c, const void *obj, const void *old)
 	WITHIN(c, "spec") for (uint32_t i = 0; i < o->spec.n_finalizers; i++) {
 		const char *f = or_empty(o->spec.finalizers[i]);
 		check_qualified_name(c, "finalizers", f);
-		if (!strchr(f, '/') && strcmp(f, "kubernetes") && strcmp(f, "orphan"))
+		if (!is_standard_finalizer(f))
 			wrong_text(c, "finalizers", f, "name is neither a standard finalizer name nor is it fully qualified");
 	}
 }
@@ -144,7 +148,8 @@ void kind_validate_namespace(struct check *c, const void *obj, const void *old)
 void kind_validate_node(struct check *c, const void *obj, const void *old)
 {
 	const struct kube_node *o = obj, *was = old;
-	WITHIN(c, "spec") {
+	/* Kubernetes says so: metadata.taints */
+	WITHIN(c, "metadata") {
 		EACH(c, "taints", i, o->spec.n_taints) {
 			const struct kube_taint *t = &o->spec.taints[i];
 			check_qualified_name(c, "key", t->key);
@@ -156,8 +161,10 @@ void kind_validate_node(struct check *c, const void *obj, const void *old)
 				one_of(c, "effect", t->effect, "NoSchedule|PreferNoSchedule|NoExecute");
 			for (uint32_t k = 0; k < i; k++)
 				if (is(o->spec.taints[k].key, or_empty(t->key)) && is(o->spec.taints[k].effect, or_empty(t->effect)))
-					wrong(c, NULL, "Duplicate value: {\"Key\":\"%s\",\"Value\":\"%s\",\"Effect\":\"%s\",\"TimeAdded\":null}", or_empty(t->key), or_empty(t->value), or_empty(t->effect));
+					wrong(c, NULL, "Duplicate value: {\"Key\":\"%s\",\"Value\":\"%s\",\"Effect\":\"%s\",\"TimeAdded\":null}: taints must be unique by key and effect pair", or_empty(t->key), or_empty(t->value), or_empty(t->effect));
 		}
+	}
+	WITHIN(c, "spec") {
 		if (was && is_set(was->spec.provider_id) && strcmp(was->spec.provider_id, or_empty(o->spec.provider_id)))
 			wrong(c, "providerID", "Forbidden: node updates may not change providerID except from \"\" to valid");
 		if (was && was->spec.n_pod_cidrs && o->spec.n_pod_cidrs && strcmp(or_empty(was->spec.pod_cidrs[0]), or_empty(o->spec.pod_cidrs[0])))
@@ -241,7 +248,8 @@ static void check_binding(struct check *c, const struct kube_role_ref *r, const 
 		}
 	}
 	if (old && (!is(r->api_group, or_empty(old->api_group)) || !is(r->kind, or_empty(old->kind)) || !is(r->name, or_empty(old->name))))
-		wrong_value(c, "roleRef", T_kube_role_ref, r, "cannot change roleRef");
+		wrong(c, "roleRef", "Invalid value: {\"APIGroup\":%s,\"Kind\":%s,\"Name\":%s}: cannot change roleRef", check_quote(c, or_empty(r->api_group)),
+			check_quote(c, or_empty(r->kind)), check_quote(c, or_empty(r->name)));
 }
 
 void kind_validate_role_binding(struct check *c, const void *obj, const void *old)
@@ -268,7 +276,7 @@ void kind_validate_priority_class(struct check *c, const void *obj, const void *
 	else if (!is_system && o->value > 1000000000)
 		wrong(c, "value", "Forbidden: maximum allowed value of a user defined priority is 1000000000");
 	if (o->preemption_policy)
-		one_of(c, "preemptionPolicy", o->preemption_policy, "Never|PreemptLowerPriority");
+		one_of(c, "preemptionPolicy", o->preemption_policy, "PreemptLowerPriority|Never");
 	if (was && was->value != o->value)
 		wrong(c, "value", "Forbidden: may not be changed in an update.");
 	if (was)
@@ -290,10 +298,15 @@ void kind_validate_pod_disruption_budget(struct check *c, const void *obj, const
 	}
 }
 
+static bool has_group(const char *api_version)
+{
+	return strchr(or_empty(api_version), '/') != NULL;
+}
+
 void kind_validate_horizontal_pod_autoscaler(struct check *c, const void *obj, const void *old)
 {
 	const struct kube_horizontal_pod_autoscaler_spec *s = &((const struct kube_horizontal_pod_autoscaler *)obj)->spec;
-	(void)old;
+	const struct kube_horizontal_pod_autoscaler *was = old;
 	WITHIN(c, "spec") {
 		if (s->min_replicas && *s->min_replicas < 1)
 			wrong_int(c, "minReplicas", *s->min_replicas, "must be greater than or equal to 1");
@@ -306,6 +319,8 @@ void kind_validate_horizontal_pod_autoscaler(struct check *c, const void *obj, c
 				wrong(c, "kind", REQUIRED);
 			if (!is_set(s->scale_target_ref.name))
 				wrong(c, "name", REQUIRED);
+			if (!has_group(s->scale_target_ref.api_version) && (!was || has_group(was->spec.scale_target_ref.api_version)))
+				wrong_text(c, "apiVersion", s->scale_target_ref.api_version, "apiVersion must specify API group");
 		}
 	}
 }
@@ -322,21 +337,60 @@ void kind_validate_lease(struct check *c, const void *obj, const void *old)
 	}
 }
 
-static void check_amounts(struct check *c, const char *field, const struct kube_quantity_entry *v, uint32_t n)
+static bool is_quota_resource(const char *name)
 {
-	for (uint32_t i = 0; i < n; i++)
-		WITHIN_KEY(c, field, v[i].key) {
-			if (!is_qualified_name(v[i].key))
-				check_qualified_name(c, NULL, v[i].key);
-			check_quantity(c, v[i].key, v[i].value);
-		}
+	static const char *const names[] = { "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.storage", "requests.ephemeral-storage",
+		"limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods", "resourcequotas", "services", "replicationcontrollers", "secrets",
+		"persistentvolumeclaims", "configmaps", "services.nodeports", "services.loadbalancers" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return strchr(name, '/') || !strncmp(name, "hugepages-", 10) || !strncmp(name, "requests.hugepages-", 19);
 }
 
 void kind_validate_resource_quota(struct check *c, const void *obj, const void *old)
 {
 	const struct kube_resource_quota_spec *s = &((const struct kube_resource_quota *)obj)->spec;
 	(void)old;
-	WITHIN(c, "spec") check_amounts(c, "hard", s->hard, s->n_hard);
+	WITHIN(c, "spec") for (uint32_t i = 0; i < s->n_hard; i++)
+		WITHIN_KEY(c, "hard", s->hard[i].key) {
+			if (!is_qualified_name(s->hard[i].key))
+				check_qualified_name(c, NULL, s->hard[i].key);
+			if (!is_quota_resource(or_empty(s->hard[i].key)))
+				wrong_text(c, NULL, s->hard[i].key, "must be a standard resource for quota");
+			check_quantity(c, s->hard[i].key, s->hard[i].value);
+		}
+}
+
+/* What of two lists is larger in the first is said at `field`, with the amount that `shown` has there. */
+static void check_not_above(struct check *c, const char *field, const struct kube_quantity_entry *v, uint32_t n, const char *name,
+	const struct kube_quantity_entry *top, uint32_t n_top, const char *top_name, bool shows_top)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const char *most = kind_quantity_of(top, n_top, v[i].key);
+		struct quantity a, b;
+		if (!most || quantity_parse(slice_of(v[i].value), &a, NULL) < 0 || quantity_parse(slice_of(most), &b, NULL) < 0 || quantity_cmp(&a, &b) <= 0)
+			continue;
+		WITHIN_KEY(c, field, v[i].key)
+			wrong_text(c, NULL, shows_top ? most : v[i].value, "%s value %s is greater than %s value %s", name, v[i].value, top_name, most);
+	}
+}
+
+static void check_range(struct check *c, const struct kube_limit_range_item *l)
+{
+	bool is_pod = is(l->type, "Pod");
+	const struct kube_quantity_entry *def = l->default_, *req = l->default_request;
+	uint32_t n_def = is_pod ? 0 : l->n_default_, n_req = is_pod ? 0 : l->n_default_request;
+	check_not_above(c, "min", l->min, l->n_min, "min", l->max, l->n_max, "max", false);
+	check_not_above(c, "defaultRequest", l->min, l->n_min, "min", req, n_req, "default request", true);
+	check_not_above(c, "defaultRequest", req, n_req, "default request", l->max, l->n_max, "max", false);
+	check_not_above(c, "defaultRequest", req, n_req, "default request", def, n_def, "default limit", false);
+	check_not_above(c, "default", l->min, l->n_min, "min", def, n_def, "default", false);
+	check_not_above(c, "default", def, n_def, "default", l->max, l->n_max, "max", true);
+	for (uint32_t i = 0; i < l->n_max_limit_request_ratio; i++)
+		if (quantity_text_milli(l->max_limit_request_ratio[i].value) < 1000)
+			WITHIN_KEY(c, "maxLimitRequestRatio", l->max_limit_request_ratio[i].key)
+				wrong_text(c, NULL, l->max_limit_request_ratio[i].value, "ratio %s is less than 1", l->max_limit_request_ratio[i].value);
 }
 
 void kind_validate_limit_range(struct check *c, const void *obj, const void *old)
@@ -348,10 +402,16 @@ void kind_validate_limit_range(struct check *c, const void *obj, const void *old
 		for (uint32_t k = 0; k < i; k++)
 			if (is(s->limits[k].type, or_empty(l->type)))
 				wrong(c, "type", "Duplicate value: %s", check_quote(c, l->type));
-		check_amounts(c, "max", l->max, l->n_max);
-		check_amounts(c, "min", l->min, l->n_min);
-		check_amounts(c, "default", l->default_, l->n_default_);
-		check_amounts(c, "defaultRequest", l->default_request, l->n_default_request);
+		const struct kube_quantity_entry *lists[] = { l->max, l->min, l->default_, l->default_request, l->max_limit_request_ratio };
+		const uint32_t sizes[] = { l->n_max, l->n_min, l->n_default_, l->n_default_request, l->n_max_limit_request_ratio };
+		static const char *const fields[] = { "max", "min", "default", "defaultRequest", "maxLimitRequestRatio" };
+		for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+			for (uint32_t j = 0; j < sizes[k]; j++)
+				if (!is_qualified_name(lists[k][j].key))
+					WITHIN_KEY(c, fields[k], lists[k][j].key) check_qualified_name(c, NULL, lists[k][j].key);
+		check_range(c, l);
+		if (is(l->type, "PersistentVolumeClaim") && !kind_quantity_of(l->min, l->n_min, "storage") && !kind_quantity_of(l->max, l->n_max, "storage"))
+			wrong(c, "limits", REQUIRED ": either minimum or maximum storage value is required, but neither was provided");
 		if (is(l->type, "Pod") && l->n_default_)
 			wrong(c, "default", "Forbidden: may not be specified when `type` is 'Pod'");
 		if (is(l->type, "Pod") && l->n_default_request)

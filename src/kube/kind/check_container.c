@@ -39,8 +39,7 @@ static void check_env_name(struct check *c, const char *field, const char *name)
 static void check_key_ref(struct check *c, const char *field, const char *name, const char *key)
 {
 	WITHIN(c, field) {
-		if (!is_set(name))
-			wrong(c, "name", REQUIRED);
+		check_name(c, "name", name, NAME_SUBDOMAIN);
 		if (!is_set(key))
 			wrong(c, "key", REQUIRED);
 		else

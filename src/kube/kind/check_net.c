@@ -139,6 +139,8 @@ static void check_endpoint_ip(struct check *c, const char *field, const char *ip
 	struct in_addr a;
 	if (!is_ip(ip)) {
 		check_ip(c, field, ip);
+		if (field)
+			wrong_text(c, field, ip, "must be a valid IP address");
 		return;
 	}
 	if (inet_pton(AF_INET, ip, &a) == 1) {
@@ -300,8 +302,6 @@ void kind_validate_endpoint_slice(struct check *c, const void *obj, const void *
 		for (uint32_t k = 0; k < i; k++)
 			if (!strcmp(or_empty(o->ports[k].name), or_empty(p->name)))
 				wrong(c, "name", "Duplicate value: %s", check_quote(c, p->name));
-		if (p->port)
-			check_port(c, "port", *p->port);
 		if (p->protocol)
 			one_of(c, "protocol", p->protocol, "SCTP|TCP|UDP");
 	}

@@ -98,8 +98,6 @@ void check_pod_spec(struct check *c, const struct kube_pod_spec *s, bool is_pod)
 		check_name(c, "nodeName", s->node_name, NAME_SUBDOMAIN);
 	if (s->active_deadline_seconds && (*s->active_deadline_seconds < 1 || *s->active_deadline_seconds > INT32_MAX))
 		wrong_int(c, "activeDeadlineSeconds", *s->active_deadline_seconds, "must be between 1 and 2147483647, inclusive");
-	if (s->termination_grace_period_seconds && *s->termination_grace_period_seconds < 0)
-		check_nonnegative(c, "terminationGracePeriodSeconds", *s->termination_grace_period_seconds);
 	if (is_set(s->hostname))
 		check_name(c, "hostname", s->hostname, NAME_LABEL);
 	if (is_set(s->subdomain))
@@ -337,8 +335,8 @@ bool template_matches(const struct kube_label_selector *s, const struct schema_p
 void check_controller_template(struct check *c, const struct kube_pod_template_spec *t, const struct kube_label_selector *selector)
 {
 	WITHIN(c, "template") {
-		if (selector && (selector->n_match_labels || selector->n_match_expressions) &&
-			!template_matches(selector, t->metadata.labels, t->metadata.n_labels)) {
+		/* no selector selects nothing, an empty one everything */
+		if (!selector || !template_matches(selector, t->metadata.labels, t->metadata.n_labels)) {
 			AUTO(buf) struct buf b = BUF_INIT(16 << 10);
 			buf_addc(&b, '{');
 			for (uint32_t i = 0; i < t->metadata.n_labels; i++)

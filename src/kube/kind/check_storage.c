@@ -88,7 +88,7 @@ void kind_validate_persistent_volume(struct check *c, const void *obj, const voi
 		if (!s->n_capacity)
 			wrong(c, "capacity", REQUIRED);
 		if (!kind_quantity_of(s->capacity, s->n_capacity, "storage") || s->n_capacity > 1)
-			wrong(c, "capacity", "Unsupported value: {}: supported values: \"storage\"");
+			wrong(c, "capacity", "Unsupported value: %s: supported values: \"storage\"", s->n_capacity ? "{}" : "null");
 		for (uint32_t i = 0; i < s->n_capacity; i++)
 			WITHIN_KEY(c, "capacity", s->capacity[i].key) check_positive(c, s->capacity[i].value);
 		if (is_set(s->persistent_volume_reclaim_policy))
@@ -102,6 +102,14 @@ void kind_validate_persistent_volume(struct check *c, const void *obj, const voi
 			wrong(c, NULL, "Forbidden: may not specify more than 1 volume type");
 		if (s->host_path && !is_set(s->host_path->path))
 			WITHIN(c, "hostPath") wrong(c, "path", REQUIRED);
+		if (s->csi) WITHIN(c, "csi") {
+			if (!is_set(s->csi->driver))
+				wrong(c, "driver", REQUIRED);
+			else
+				check_name(c, "driver", s->csi->driver, NAME_SUBDOMAIN);
+			if (!is_set(s->csi->volume_handle))
+				wrong(c, "volumeHandle", REQUIRED);
+		}
 		if (s->local) {
 			if (!is_set(s->local->path))
 				WITHIN(c, "local") wrong(c, "path", REQUIRED);
@@ -135,11 +143,13 @@ void kind_validate_storage_class(struct check *c, const void *obj, const void *o
 	bool same = o->n_parameters == was->n_parameters;
 	for (uint32_t i = 0; same && i < o->n_parameters; i++)
 		same = is(schema_pair_get(was->parameters, was->n_parameters, o->parameters[i].key), or_empty(o->parameters[i].value));
-	if (!same)
-		wrong(c, "parameters", "Forbidden: updates to parameters are forbidden.");
-	if (!is(o->provisioner, or_empty(was->provisioner)))
-		wrong(c, "provisioner", "Forbidden: updates to provisioner are forbidden.");
-	if (strcmp(or_empty(o->reclaim_policy), or_empty(was->reclaim_policy)))
-		wrong(c, "reclaimPolicy", "Forbidden: updates to reclaimPolicy are forbidden.");
+	if (!same) {
+		AUTO(buf) struct buf b = BUF_INIT(64 << 10);
+		for (uint32_t i = 0; i < o->n_parameters; i++)
+			buf_addf(&b, "%s%s:%s", i ? "," : "", check_quote(c, o->parameters[i].key), check_quote(c, or_empty(o->parameters[i].value)));
+		wrong(c, "parameters", "Invalid value: {%s}: field is immutable", b.len ? b.ptr : "");
+	}
+	check_immutable_text(c, "provisioner", o->provisioner, was->provisioner);
+	check_immutable_text(c, "reclaimPolicy", o->reclaim_policy, was->reclaim_policy);
 	check_immutable_text(c, "volumeBindingMode", o->volume_binding_mode, was->volume_binding_mode);
 }

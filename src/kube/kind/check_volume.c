@@ -141,9 +141,7 @@ static void check_projection(struct check *c, const struct kube_volume_projectio
 			wrong_int(c, "expirationSeconds", *s, "may not specify a duration less than 10 minutes");
 		if (s && *s > 1LL << 32)
 			wrong_int(c, "expirationSeconds", *s, "may not specify a duration larger than 2^32 seconds");
-		if (!is_set(p->service_account_token->path))
-			wrong(c, "path", REQUIRED);
-		else
+		if (is_set(p->service_account_token->path))
 			check_local_path(c, "path", p->service_account_token->path);
 	}
 	if (n > 1)
@@ -202,6 +200,9 @@ static void check_first_source(struct check *c, const struct kube_volume *v)
 		check_mode(c, "defaultMode", v->projected->default_mode);
 		EACH(c, "sources", i, v->projected->n_sources)
 			check_projection(c, &v->projected->sources[i]);
+		for (uint32_t i = 0; i < v->projected->n_sources; i++)
+			if (v->projected->sources[i].service_account_token && !is_set(v->projected->sources[i].service_account_token->path))
+				wrong(c, "path", REQUIRED);
 	}
 	if (v->ephemeral) WITHIN(c, "ephemeral") {
 		if (!v->ephemeral->volume_claim_template)
@@ -218,11 +219,12 @@ static void check_first_source(struct check *c, const struct kube_volume *v)
 
 void check_volumes(struct check *c, const struct kube_volume *v, uint32_t n)
 {
+	bool *is_right = arena_array(c->a, n, sizeof *is_right);
 	EACH(c, "volumes", i, n) {
 		void *const *sources = (void *const *)&v[i] + 1;
-		unsigned found = 0;
+		unsigned found = v[i].empty_dir != NULL, before = c->p->n;
 		for (size_t k = 0; k < ARRAY_LEN(source_names); k++)
-			if (sources[k] && found++)
+			if (sources[k] && sources[k] != v[i].empty_dir && found++)
 				wrong(c, source_names[k], "Forbidden: may not specify more than 1 volume type");
 		if (!found)
 			wrong(c, NULL, REQUIRED ": must specify a volume type");
@@ -232,8 +234,10 @@ void check_volumes(struct check *c, const struct kube_volume *v, uint32_t n)
 			wrong(c, "name", REQUIRED);
 		else
 			check_name(c, "name", v[i].name, NAME_LABEL);
-		for (uint32_t k = 0; k < i; k++)
-			if (is(v[k].name, or_empty(v[i].name))) {
+		if (is_right)
+			is_right[i] = c->p->n == before;
+		for (uint32_t k = 0; is_right && k < i; k++)
+			if (is_right[k] && is(v[k].name, or_empty(v[i].name))) {
 				wrong(c, "name", "Duplicate value: %s", check_quote(c, v[i].name));
 				break;
 			}

@@ -59,9 +59,8 @@ void kind_validate_deployment(struct check *c, const void *obj, const void *old)
 				if (r)
 					wrong(c, "rollingUpdate", "Forbidden: may not be specified when strategy `type` is 'Recreate'");
 			} else if (!is(s->strategy.type, "RollingUpdate")) {
-				AUTO(buf) struct buf b = BUF_INIT(4096);
-				schema_to_json(T_kube_deployment_strategy, &s->strategy, 0, &b);
-				wrong(c, NULL, "Unsupported value: %s: supported values: \"Recreate\", \"RollingUpdate\"", b.ptr);
+				wrong(c, NULL, "Unsupported value: {\"Type\":%s,\"RollingUpdate\":null}: supported values: \"Recreate\", \"RollingUpdate\"",
+					check_quote(c, or_empty(s->strategy.type)));
 			} else if (r) WITHIN(c, "rollingUpdate") {
 				check_int_or_percent(c, "maxUnavailable", r->max_unavailable, true);
 				check_int_or_percent(c, "maxSurge", r->max_surge, false);
@@ -177,7 +176,11 @@ void kind_validate_stateful_set(struct check *c, const void *obj, const void *ol
 			WITHIN(c, "updateStrategy") wrong_value(c, "rollingUpdate", T_kube_rolling_update_stateful_set_strategy, u->rolling_update,
 				"only allowed for updateStrategy 'RollingUpdate'");
 		else if (!is(u->type, "OnDelete") && !is(u->type, "RollingUpdate"))
-			wrong_value(c, "updateStrategy", T_kube_stateful_set_update_strategy, u, "must be 'RollingUpdate' or 'OnDelete'");
+			wrong(c, "updateStrategy", "Invalid value: {\"Type\":%s,\"RollingUpdate\":null}: must be 'RollingUpdate' or 'OnDelete'", check_quote(c, or_empty(u->type)));
+		if (!is_set(s->pod_management_policy))
+			wrong(c, "podManagementPolicy", REQUIRED);
+		else if (!is(s->pod_management_policy, "OrderedReady") && !is(s->pod_management_policy, "Parallel"))
+			wrong_text(c, "podManagementPolicy", s->pod_management_policy, "must be 'OrderedReady' or 'Parallel'");
 		if (u->rolling_update && u->rolling_update->partition)
 			WITHIN(c, "updateStrategy") WITHIN(c, "rollingUpdate") check_nonnegative(c, "partition", *u->rolling_update->partition);
 		if (!old && is_set(s->service_name))

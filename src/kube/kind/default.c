@@ -85,11 +85,8 @@ int kind_default_stateful_set(struct arena *a, void *obj)
 		s->type = "RollingUpdate";
 		r = SET_DEFAULT(a, s->rolling_update, { 0 });
 	}
-	if (r == 0 && is(s->type, "RollingUpdate") && s->rolling_update) {
+	if (r == 0 && is(s->type, "RollingUpdate") && s->rolling_update)
 		r = SET_DEFAULT(a, s->rolling_update->partition, 0);
-		if (r == 0)
-			r = SET_DEFAULT(a, s->rolling_update->max_unavailable, { .number = 1 });
-	}
 	for (uint32_t i = 0; i < o->spec.n_volume_claim_templates; i++) {
 		struct kube_persistent_volume_claim *c = &o->spec.volume_claim_templates[i];
 		if (!is_set(c->kind)) {
@@ -126,11 +123,7 @@ int kind_default_job(struct arena *a, void *obj)
 	struct kube_job *o = obj;
 	const struct kube_object_meta *m = &o->spec.template.metadata;
 	if (m->n_labels && !o->metadata.n_labels) {
-		/* a copy: labels of the template grow later */
-		o->metadata.labels = arena_array(a, m->n_labels, sizeof *m->labels);
-		if (!o->metadata.labels)
-			return -E2BIG;
-		memcpy(o->metadata.labels, m->labels, m->n_labels * sizeof *m->labels);
+		o->metadata.labels = m->labels;
 		o->metadata.n_labels = m->n_labels;
 	}
 	return default_job_spec(a, &o->spec);

@@ -226,6 +226,8 @@ int kind_default_pod(struct arena *a, void *obj)
 		r = requests_from_limits(a, s->init_containers, s->n_init_containers);
 	if (r == 0)
 		r = default_pod_requests(a, s);
+	if (s->termination_grace_period_seconds && *s->termination_grace_period_seconds < 0)
+		*s->termination_grace_period_seconds = 1;
 	if (!s->enable_service_links) {
 		s->enable_service_links = arena_new(a, bool);
 		if (!s->enable_service_links)

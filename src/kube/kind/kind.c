@@ -17,13 +17,13 @@
 
 static const struct kind_row rows[] = {
 	{ ROW(pod), CHECK(pod), SPEC(pod), STATUS(pod), DEFAULT(pod), CREATE(pod), UPDATE(pod), FIELDS(pod), GENERATION },
-	{ ROW(pod_template), CHECK(pod_template) },
+	{ ROW(pod_template), CHECK(pod_template), .spec = T_kube_pod_template_spec, .spec_at = offsetof(struct kube_pod_template, template), GENERATION },
 	{ ROW(replication_controller), CHECK(replication_controller), SPEC(replication_controller), STATUS(replication_controller), DEFAULT(replication_controller),
 		FIELDS(replication_controller), GENERATION },
 	{ ROW(replica_set), CHECK(replica_set), SPEC(replica_set), STATUS(replica_set), FIELDS(replica_set), GENERATION },
 	{ ROW(deployment), CHECK(deployment), SPEC(deployment), STATUS(deployment), DEFAULT(deployment), UPDATE(deployment), GENERATION },
 	{ ROW(stateful_set), CHECK(stateful_set), SPEC(stateful_set), STATUS(stateful_set), DEFAULT(stateful_set), GENERATION },
-	{ ROW(daemon_set), CHECK(daemon_set), SPEC(daemon_set), STATUS(daemon_set), DEFAULT(daemon_set), GENERATION },
+	{ ROW(daemon_set), CHECK(daemon_set), SPEC(daemon_set), STATUS(daemon_set), DEFAULT(daemon_set), CREATE(daemon_set), UPDATE(daemon_set), GENERATION },
 	{ ROW(controller_revision), CHECK(controller_revision) },
 	{ ROW(job), CHECK(job), SPEC(job), STATUS(job), DEFAULT(job), CREATE(job), FIELDS(job), GENERATION },
 	{ ROW(cron_job), CHECK(cron_job), SPEC(cron_job), STATUS(cron_job), GENERATION },

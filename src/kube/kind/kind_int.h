@@ -108,6 +108,8 @@ int kind_update_namespace(enum kind_write what, struct arena *a, void *obj, cons
 int kind_update_secret(enum kind_write what, struct arena *a, void *obj, const void *old);
 int kind_update_service(enum kind_write what, struct arena *a, void *obj, const void *old);
 int kind_update_service_account(enum kind_write what, struct arena *a, void *obj, const void *old);
+int kind_create_daemon_set(struct arena *a, void *obj);
+int kind_update_daemon_set(enum kind_write what, struct arena *a, void *obj, const void *old);
 int kind_update_deployment(enum kind_write what, struct arena *a, void *obj, const void *old);
 int kind_update_persistent_volume(enum kind_write what, struct arena *a, void *obj, const void *old);
 int kind_update_endpoint_slice(enum kind_write what, struct arena *a, void *obj, const void *old);

@@ -17,6 +17,17 @@ static void check_generate_name(struct check *c, const char *prefix, enum name_r
 		check_name(c, "generateName", prefix, rule);
 }
 
+static const char *owners_text(struct check *c, const struct kube_object_meta *m)
+{
+	AUTO(buf) struct buf b = BUF_INIT(32 << 10);
+	for (uint32_t i = 0; i < m->n_owner_references; i++) {
+		buf_addc(&b, i ? ',' : '[');
+		schema_to_json(T_kube_owner_reference, &m->owner_references[i], 0, &b);
+	}
+	buf_addc(&b, ']');
+	return or_empty(arena_dup(c->a, buf_slice(&b)));
+}
+
 static void check_owners(struct check *c, const struct kube_object_meta *m)
 {
 	const struct kube_owner_reference *controller = NULL;
@@ -38,11 +49,16 @@ static void check_owners(struct check *c, const struct kube_object_meta *m)
 		if (!o->controller || !*o->controller)
 			continue;
 		if (controller)
-			wrong(c, "ownerReferences", "Invalid value: Only one reference can have Controller set to true. Found \"true\" in references for %s/%s and %s/%s",
-				or_empty(controller->kind), or_empty(controller->name), or_empty(o->kind), or_empty(o->name));
+			wrong(c, "ownerReferences", "Invalid value: %s: Only one reference can have Controller set to true. Found \"true\" in references for %s/%s and %s/%s",
+				owners_text(c, m), or_empty(controller->kind), or_empty(controller->name), or_empty(o->kind), or_empty(o->name));
 		else
 			controller = o;
 	}
+}
+
+bool is_standard_finalizer(const char *name)
+{
+	return strchr(name, '/') || !strcmp(name, "kubernetes") || !strcmp(name, "orphan") || !strcmp(name, "foregroundDeletion");
 }
 
 static void check_finalizers(struct check *c, const struct kube_object_meta *m)
@@ -52,6 +68,8 @@ static void check_finalizers(struct check *c, const struct kube_object_meta *m)
 		check_qualified_name(c, "finalizers", m->finalizers[i]);
 		orphan |= is(m->finalizers[i], "orphan");
 		foreground |= is(m->finalizers[i], "foregroundDeletion");
+		if (!is_standard_finalizer(or_empty(m->finalizers[i])))
+			WITHIN_ITEM(c, "finalizers", i) wrong_text(c, NULL, m->finalizers[i], "name is neither a standard finalizer name nor is it fully qualified");
 	}
 	if (orphan && foreground)
 		wrong(c, "finalizers", "Invalid value: finalizer orphan and foregroundDeletion cannot be both set");

@@ -7,6 +7,7 @@
 #include "kube/kind/check.h"
 
 #include "base/clock.h"
+#include "base/num.h"
 
 #define MEMBER(obj, at) ((char *)(obj) + (at))
 
@@ -17,6 +18,8 @@ int kind_prepare_create(struct schema_ref ref, struct arena *a, void *obj)
 	o->metadata.generation = row && row->has_generation ? 1 : 0;
 	if (!row)
 		return 0;
+	if (row->is_cluster)
+		o->metadata.namespace = NULL;   /* what a manifest says is of no matter */
 	/* a node tells its state when it registers itself; scale has no life of its own */
 	if (row->status_size && ref.type != T_kube_node.type && ref.type != T_kube_scale.type)
 		memset(MEMBER(obj, row->status_at), 0, row->status_size);
@@ -64,7 +67,7 @@ int kind_create_pod(struct arena *a, void *obj)
 	if (!o->spec.n_scheduling_gates)
 		return 0;
 	struct kube_pod_condition gated = { .type = "PodScheduled", .status = "False", .reason = "SchedulingGated",
-		.message = "Scheduling is blocked due to non-empty scheduling gates" };
+		.message = "Scheduling is blocked due to non-empty scheduling gates", .last_transition_time = o->metadata.creation_timestamp };
 	return add_condition(a, &o->status, &gated);
 }
 
@@ -157,11 +160,43 @@ int kind_update_deployment(enum kind_write what, struct arena *a, void *obj, con
 	return 0;
 }
 
+/* How often its template has changed, from the time of the first API; clients still read it there. */
+#define TEMPLATE_GENERATION "deprecated.daemonset.template.generation"
+
+static int64_t template_generation(const struct kube_object_meta *m)
+{
+	const char *text = schema_pair_get(m->annotations, m->n_annotations, TEMPLATE_GENERATION);
+	int64_t v = 0;
+	return text && num_parse_i64(slice_of(text), 1, INT64_MAX, &v) == 0 ? v : 1;
+}
+
+static int set_template_generation(struct arena *a, struct kube_object_meta *m, int64_t v)
+{
+	const char *text = arena_fmt(a, "%lld", (long long)v);
+	return text ? kind_pairs_set(a, &m->annotations, &m->n_annotations, TEMPLATE_GENERATION, text, true) : -E2BIG;
+}
+
+int kind_create_daemon_set(struct arena *a, void *obj)
+{
+	struct kube_object_meta *m = &((struct kube_daemon_set *)obj)->metadata;
+	return set_template_generation(a, m, template_generation(m));
+}
+
+int kind_update_daemon_set(enum kind_write what, struct arena *a, void *obj, const void *old)
+{
+	struct kube_daemon_set *o = obj;
+	const struct kube_daemon_set *was = old;
+	(void)what;
+	bool same = kind_is_same(T_kube_pod_template_spec, &o->spec.template, &was->spec.template);
+	return set_template_generation(a, &o->metadata, template_generation(&was->metadata) + (same ? 0 : 1));
+}
+
 int kind_create_job(struct arena *a, void *obj)
 {
 	struct kube_job *o = obj;
 	struct kube_object_meta *t = &o->spec.template.metadata;
 	const char *name = or_empty(o->metadata.name), *uid = or_empty(o->metadata.uid);
+	bool is_shared = o->metadata.labels == t->labels;      /* by default a job has the labels of its pods */
 	if (o->spec.manual_selector && *o->spec.manual_selector)
 		return 0;
 	const struct { const char *key, *value; } labels[] = { { "job-name", name }, { "batch.kubernetes.io/job-name", name },
@@ -169,6 +204,10 @@ int kind_create_job(struct arena *a, void *obj)
 	for (size_t i = 0; i < ARRAY_LEN(labels); i++)
 		if (kind_pairs_set(a, &t->labels, &t->n_labels, labels[i].key, labels[i].value, false) < 0)
 			return -E2BIG;
+	if (is_shared) {
+		o->metadata.labels = t->labels;
+		o->metadata.n_labels = t->n_labels;
+	}
 	if (!o->spec.selector)
 		o->spec.selector = arena_new(a, struct kube_label_selector);
 	struct kube_label_selector *s = o->spec.selector;

@@ -117,8 +117,8 @@ TEST(a_pods_faults_are_said_in_kubernetes_words)
 		"spec.containers[0].readinessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type");
 	CHECK_STR(wrong(T_kube_pod, POD(C ",\"hostNetwork\":true,\"initContainers\":[{\"name\":\"c\",\"image\":\"i\",\"lifecycle\":{}}]")),
 		"spec.initContainers[0].name: Duplicate value: \"c\"\nspec.initContainers[0].lifecycle: Forbidden: may not be set for init containers without restartPolicy=Always");
-	CHECK_STR(wrong(T_kube_pod, POD(C ",\"volumes\":[{\"name\":\"v\",\"emptyDir\":{},\"secret\":{\"secretName\":\"s\"}},{\"name\":\"v\"}]")),
-		"spec.volumes[0].secret: Forbidden: may not specify more than 1 volume type\nspec.volumes[1].name: Duplicate value: \"v\"");
+	CHECK_STR(wrong(T_kube_pod, POD(C ",\"volumes\":[{\"name\":\"v\",\"emptyDir\":{},\"secret\":{\"secretName\":\"s\"}},{\"name\":\"v\"},{\"name\":\"v\"}]")),
+		"spec.volumes[0].secret: Forbidden: may not specify more than 1 volume type\nspec.volumes[2].name: Duplicate value: \"v\"");
 	CHECK_STR(wrong(T_kube_pod, POD(C ",\"tolerations\":[{\"key\":\"a\",\"operator\":\"Is\"}],\"nodeSelector\":{\"a\":\"b c\"}")),
 		"spec.nodeSelector: Invalid value: \"b c\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
 		"end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')\n"
@@ -148,7 +148,8 @@ TEST(a_workloads_faults_are_said_in_kubernetes_words)
 		"spec.selector: Invalid value: {}: empty selector is invalid for deployment\n"
 		"spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: \"Always\"\n"
 		"spec.replicas: Invalid value: -1: must be greater than or equal to 0");
-	CHECK_STR(wrong(t, "{" META ",\"spec\":{" TEMPLATE("{\"a\":\"c\"}", "") ",\"selector\":null}}"), "spec.selector: Required value");
+	CHECK_STR(wrong(t, "{" META ",\"spec\":{" TEMPLATE("{\"a\":\"c\"}", "") ",\"selector\":null}}"),
+		"spec.selector: Required value\nspec.template.metadata.labels: Invalid value: {\"a\":\"c\"}: `selector` does not match template `labels`");
 	struct kube_deployment *old = object(t, "{" META ",\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}}," TEMPLATE("{\"a\":\"b\"}", "") "}}");
 	CHECK_STR(faults(t, object(t, "{" META ",\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"c\"}}," TEMPLATE("{\"a\":\"c\"}", "") "}}"), old),
 		"spec.selector: Invalid value: {\"matchLabels\":{\"a\":\"c\"}}: field is immutable");
