@@ -88,8 +88,10 @@ static int make_wait(struct build *b, enum node_method m, const void *q, void *p
 	if (w->build_is_unwanted)
 		return -ECANCELED;
 	w->build_must_finish = true;
+	int64_t began = clock_monotonic_ns();
 	int r = rt->call_wait(rt, m, q, &b->a, p, 0, e);
 	w->build_must_finish = false;
+	log_debug("runtime has made something", "pod=%s method=%s us=%lld", w->key, node_methods[m].path, (long long)(clock_monotonic_ns() - began) / 1000);
 	return w->build_is_unwanted ? -ECANCELED : r;
 }
 
@@ -374,7 +376,9 @@ static void build_main(void *arg)
 
 	w->builder = fiber_self();
 	note_ip(b);
+	int64_t began = clock_monotonic_ns();
 	int r = setup_wait(b, &e);
+	log_debug("pod is set up", "pod=%s us=%lld", w->key, (long long)(clock_monotonic_ns() - began) / 1000);
 	if (r >= 0 && b->replace_sandbox)
 		r = sandbox_wait(b, &e);
 	if (r < 0 && r != -ECANCELED) {

@@ -29,6 +29,7 @@
 #include "schema/schema.h"
 
 #define REFRESH_NS (60 * NS_PER_S)
+enum { OBSERVE_MOST = 20 };
 
 static const bool legal[4][4] = {
 	[WORKER_SYNC] = { [WORKER_TERMINATING] = true },
@@ -189,17 +190,23 @@ static int observe_turn_wait(struct pod_worker *w, struct err *e)
 {
 	struct pod_observed o;
 
-	if (!w->is_observed_stale)
-		return 0;
-	w->is_observed_stale = false;
-	int r = observe_wait(w->owner->rt, w->uid, &o, e);
-	if (r < 0) {
-		w->is_observed_stale = true;
-		return r;
+	/*
+	 * Again when something has happened while the runtime was asked: the answer may be older than what a builder that has ended
+	 * meanwhile has made, and a plan from it would make that twice.
+	 */
+	for (int i = 0; w->is_observed_stale; i++) {
+		if (i == OBSERVE_MOST)
+			return err_set(e, EAGAIN, "the pod changes faster than it can be looked at");
+		w->is_observed_stale = false;
+		int r = observe_wait(w->owner->rt, w->uid, &o, e);
+		if (r < 0) {
+			w->is_observed_stale = true;
+			return r;
+		}
+		observed_messages(&w->owner->set, worker_pod(w), &o);
+		observed_release(&w->observed);
+		w->observed = o;
 	}
-	observed_messages(&w->owner->set, worker_pod(w), &o);
-	observed_release(&w->observed);
-	w->observed = o;
 	return 0;
 }
 
