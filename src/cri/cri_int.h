@@ -94,6 +94,9 @@ int spec_holder(struct cri *x, struct sandbox *s, struct arena *a, struct pod_co
 /* By any name of either owner, or an id. */
 int cri_image_get(struct cri *x, const char *name, struct arena *a, struct image_info *ret, struct err *e);
 
+/* The one pair "info" of a verbose answer, JSON of t. */
+int info_fill(struct schema_ref t, const void *obj, struct arena *a, struct schema_pair **ret, uint32_t *n, struct err *e);
+
 /* --- events.c */
 void events_open(struct cri *x);
 void sandbox_event(struct cri *x, struct sandbox *s, int32_t type);

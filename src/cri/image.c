@@ -181,7 +181,11 @@ UNARY(image_status)
 	if (r < 0)
 		return r;
 	p->image = arena_new(c->arena, struct cri_image);
-	return p->image ? image_fill(cri_of(c), i.id, c->arena, p->image, e) : err_nomem(e);
+	if (!p->image)
+		return err_nomem(e);
+	r = image_fill(cri_of(c), i.id, c->arena, p->image, e);
+	struct cri_image_info info = { .image_spec = i.config };
+	return r < 0 || !q->verbose ? r : info_fill(T_cri_image_info, &info, c->arena, &p->info, &p->n_info, e);
 }
 
 /* --- pull and remove */

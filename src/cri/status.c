@@ -18,6 +18,20 @@ static struct schema_pair *pairs(const struct schema_pair *v, uint32_t n, struct
 	return p;
 }
 
+int info_fill(struct schema_ref t, const void *obj, struct arena *a, struct schema_pair **ret, uint32_t *n, struct err *e)
+{
+	AUTO(buf) struct buf text = BUF_INIT(8 << 20);
+	int r = schema_to_json(t, obj, 0, &text);
+	if (r < 0 || (r = buf_error(&text)) < 0)
+		return err_sys(e, r, "what is known is too long to tell");
+	*ret = arena_array(a, 1, sizeof **ret);
+	if (!*ret)
+		return err_nomem(e);
+	**ret = (struct schema_pair){ "info", arena_dup(a, buf_slice(&text)) };
+	*n = 1;
+	return (*ret)->value ? 0 : err_nomem(e);
+}
+
 /* --- sandboxes */
 
 static int32_t sandbox_state(const struct sandbox *s) { return s->rec.ready ? CRI_SANDBOX_READY : CRI_SANDBOX_NOTREADY; }
@@ -83,7 +97,15 @@ UNARY(pod_sandbox_status)
 	if (r == 0)
 		r = statuses_of(cri_of(c), s, a, &p->containers_statuses, &p->n_containers_statuses, e);
 	p->timestamp = loop_realtime_ns(cri_of(c)->loop);
-	return r;
+	if (r < 0 || !q->verbose)
+		return r;
+	struct pod_view v = { 0 };
+	struct cri_sandbox_info info = { .process_status = s->rec.ready ? "running" : "deleted", .runtime_type = "coracle",
+		.net_namespace = net_sandbox_path(cri_of(c)->net, s->rec.id), .config = s->rec.config,
+		.cgroup_parent = s->rec.config->linux ? s->rec.config->linux->cgroup_parent : NULL };
+	if (s->rec.holder && pod_get(cri_of(c)->engine, s->rec.holder, &v, NULL) == 0)
+		info.pid = v.pid;
+	return info_fill(T_cri_sandbox_info, &info, a, &p->info, &p->n_info, e);
 }
 
 static bool sandbox_wanted(const struct sandbox *s, const struct cri_pod_sandbox_filter *f)
@@ -238,7 +260,15 @@ UNARY(container_status)
 	if (r < 0)
 		return r;
 	p->status = arena_new(c->arena, struct cri_container_status);
-	return p->status ? container_status_fill(cri_of(c), &v, c->arena, p->status, e) : err_nomem(e);
+	if (!p->status)
+		return err_nomem(e);
+	r = container_status_fill(cri_of(c), &v, c->arena, p->status, e);
+	if (r < 0 || !q->verbose)
+		return r;
+	struct cri_container_record rec;
+	r = container_record(&v, c->arena, &rec, e);
+	struct cri_container_info info = { .sandbox_id = v.sandbox, .pid = v.pid, .runtime_type = "coracle", .log_path = v.log, .config = rec.config };
+	return r < 0 ? r : info_fill(T_cri_container_info, &info, c->arena, &p->info, &p->n_info, e);
 }
 
 static bool container_wanted(const struct pod_view *v, const struct cri_container_record *rec, const struct cri_container_filter *f)

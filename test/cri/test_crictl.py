@@ -53,6 +53,9 @@ def test_life(cri, eng, tmp_path):
     assert c[:13] in crictl(eng, "ps").stdout and p[:13] in crictl(eng, "pods").stdout
     assert json.loads(crictl(eng, "inspect", c).stdout)["status"]["state"] == "CONTAINER_RUNNING"
     assert json.loads(crictl(eng, "inspectp", p).stdout)["status"]["state"] == "SANDBOX_READY"
+    pid = json.loads(crictl(eng, "inspect", c).stdout)["info"]["pid"]
+    assert os.readlink(f"/proc/{pid}/ns/net") == f"net:[{os.stat(json.loads(crictl(eng, 'inspectp', p).stdout)['info']['netNamespace']).st_ino}]"
+    assert json.loads(crictl(eng, "inspecti", "busybox").stdout)["info"]["imageSpec"]["os"] == "linux"
     assert "docker.io/library/busybox" in crictl(eng, "images").stdout
     assert json.loads(crictl(eng, "stats", "-o", "json").stdout)["stats"][0]["attributes"]["id"] == c
     crictl(eng, "update", "--cpu-quota", "30000", c)
