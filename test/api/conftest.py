@@ -33,6 +33,7 @@ def free_port():
 class Server:
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="api-test-")
+        os.chmod(self.dir, 0o711)    # the server runs as a user of its own
         self.port = free_port()
         self.process = None
         self.context = None
