@@ -298,33 +298,6 @@ void kind_validate_pod_disruption_budget(struct check *c, const void *obj, const
 	}
 }
 
-static bool has_group(const char *api_version)
-{
-	return strchr(or_empty(api_version), '/') != NULL;
-}
-
-void kind_validate_horizontal_pod_autoscaler(struct check *c, const void *obj, const void *old)
-{
-	const struct kube_horizontal_pod_autoscaler_spec *s = &((const struct kube_horizontal_pod_autoscaler *)obj)->spec;
-	const struct kube_horizontal_pod_autoscaler *was = old;
-	WITHIN(c, "spec") {
-		if (s->min_replicas && *s->min_replicas < 1)
-			wrong_int(c, "minReplicas", *s->min_replicas, "must be greater than or equal to 1");
-		if (s->max_replicas < 1)
-			wrong_int(c, "maxReplicas", s->max_replicas, "must be greater than 0");
-		if (s->min_replicas && s->max_replicas < *s->min_replicas)
-			wrong_int(c, "maxReplicas", s->max_replicas, "must be greater than or equal to `minReplicas`");
-		WITHIN(c, "scaleTargetRef") {
-			if (!is_set(s->scale_target_ref.kind))
-				wrong(c, "kind", REQUIRED);
-			if (!is_set(s->scale_target_ref.name))
-				wrong(c, "name", REQUIRED);
-			if (!has_group(s->scale_target_ref.api_version) && (!was || has_group(was->spec.scale_target_ref.api_version)))
-				wrong_text(c, "apiVersion", s->scale_target_ref.api_version, "apiVersion must specify API group");
-		}
-	}
-}
-
 void kind_validate_lease(struct check *c, const void *obj, const void *old)
 {
 	const struct kube_lease_spec *s = &((const struct kube_lease *)obj)->spec;
@@ -356,6 +329,8 @@ void kind_validate_resource_quota(struct check *c, const void *obj, const void *
 		WITHIN_KEY(c, "hard", s->hard[i].key) {
 			if (!is_qualified_name(s->hard[i].key))
 				check_qualified_name(c, NULL, s->hard[i].key);
+			else if (!strchr(s->hard[i].key, '/') && !is_standard_resource(s->hard[i].key))
+				wrong_text(c, NULL, s->hard[i].key, "must be a standard resource type or fully qualified");
 			if (!is_quota_resource(or_empty(s->hard[i].key)))
 				wrong_text(c, NULL, s->hard[i].key, "must be a standard resource for quota");
 			check_quantity(c, s->hard[i].key, s->hard[i].value);
@@ -407,8 +382,18 @@ void kind_validate_limit_range(struct check *c, const void *obj, const void *old
 		static const char *const fields[] = { "max", "min", "default", "defaultRequest", "maxLimitRequestRatio" };
 		for (size_t k = 0; k < ARRAY_LEN(lists); k++)
 			for (uint32_t j = 0; j < sizes[k]; j++)
-				if (!is_qualified_name(lists[k][j].key))
-					WITHIN_KEY(c, fields[k], lists[k][j].key) check_qualified_name(c, NULL, lists[k][j].key);
+				WITHIN_KEY(c, fields[k], lists[k][j].key) {
+					if (is(l->type, "Pod") || is(l->type, "Container"))
+						check_resource_name(c, lists[k][j].key);
+					else if (!is_qualified_name(lists[k][j].key))
+						check_qualified_name(c, NULL, lists[k][j].key);
+					else if (!strchr(lists[k][j].key, '/') && !is_standard_resource(lists[k][j].key))
+						wrong_text(c, NULL, lists[k][j].key, "must be a standard resource type or fully qualified");
+				}
+		if (!is_qualified_name(l->type))
+			check_qualified_name(c, "type", l->type);
+		else if (!strchr(l->type, '/') && !is(l->type, "Pod") && !is(l->type, "Container") && !is(l->type, "PersistentVolumeClaim"))
+			wrong_text(c, "type", l->type, "must be a standard limit type or fully qualified");
 		check_range(c, l);
 		if (is(l->type, "PersistentVolumeClaim") && !kind_quantity_of(l->min, l->n_min, "storage") && !kind_quantity_of(l->max, l->n_max, "storage"))
 			wrong(c, "limits", REQUIRED ": either minimum or maximum storage value is required, but neither was provided");

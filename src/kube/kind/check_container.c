@@ -36,6 +36,16 @@ static void check_env_name(struct check *c, const char *field, const char *name)
 	}
 }
 
+static void check_source_name(struct check *c, const char *field, const char *name)
+{
+	WITHIN(c, field) {
+		if (is_set(name))
+			check_name(c, "name", name, NAME_SUBDOMAIN);
+		else
+			wrong(c, "name", REQUIRED);
+	}
+}
+
 static void check_key_ref(struct check *c, const char *field, const char *name, const char *key)
 {
 	WITHIN(c, field) {
@@ -79,10 +89,10 @@ static void check_env(struct check *c, const struct kube_container *k)
 		WITHIN_ITEM(c, "envFrom", i) {
 			if (is_set(e->prefix))
 				check_env_name(c, "prefix", e->prefix);
-			if (e->config_map_ref && !is_set(e->config_map_ref->name))
-				WITHIN(c, "configMapRef") wrong(c, "name", REQUIRED);
-			if (e->secret_ref && !is_set(e->secret_ref->name))
-				WITHIN(c, "secretRef") wrong(c, "name", REQUIRED);
+			if (e->config_map_ref)
+				check_source_name(c, "configMapRef", e->config_map_ref->name);
+			if (e->secret_ref)
+				check_source_name(c, "secretRef", e->secret_ref->name);
 		}
 		if (!e->config_map_ref && !e->secret_ref)
 			wrong_text(c, "envFrom", "", "must specify one of: `configMapRef` or `secretRef`");
@@ -179,18 +189,23 @@ void check_quantity(struct check *c, const char *name, const char *value)
 		wrong_text(c, NULL, value, "must be an integer");
 }
 
-static void check_resource_name(struct check *c, const char *name)
+bool is_standard_resource(const char *name)
 {
-	if (!is_qualified_name(name)) {
+	static const char *const names[] = { "requests.cpu", "requests.memory", "requests.ephemeral-storage", "limits.cpu", "limits.memory",
+		"limits.ephemeral-storage", "pods", "resourcequotas", "services", "replicationcontrollers", "secrets", "configmaps", "persistentvolumeclaims",
+		"storage", "requests.storage", "services.nodeports", "services.loadbalancers" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return is_standard(name) || !strncmp(name, "requests.hugepages-", 19);
+}
+
+void check_resource_name(struct check *c, const char *name)
+{
+	if (!is_qualified_name(name))
 		check_qualified_name(c, NULL, name);
-	} else if (!strchr(name, '/') && !is_standard(name)) {
-		static const char *const others[] = { "storage", "pods", "requests.", "limits.", NULL };
-		bool known = false;
-		for (size_t i = 0; others[i]; i++)
-			known |= !strncmp(name, others[i], strlen(others[i]));
-		if (!known)
-			wrong_text(c, NULL, name, "must be a standard resource type or fully qualified");
-	}
+	else if (!strchr(name, '/') && !is_standard_resource(name))
+		wrong_text(c, NULL, name, "must be a standard resource type or fully qualified");
 	if (!strchr(name, '/') && !is_standard(name))
 		wrong_text(c, NULL, name, "must be a standard resource for containers");
 	else if (strchr(name, '/') && !strstr(name, "kubernetes.io/") && !is_extended(name))

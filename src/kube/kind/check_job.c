@@ -22,7 +22,7 @@ static void check_exit_codes(struct check *c, const struct kube_pod_failure_poli
 	if (!is_known)
 		wrong_text(c, "containerName", r->container_name, "must be one of the container or initContainer names in the pod template");
 	if (!r->n_values)
-		wrong(c, "values", "Invalid value: null: at least one value is required");
+		wrong(c, "values", "Invalid value: %s: at least one value is required", r->values ? "[]" : "null");
 	else if (r->n_values > MAX_EXIT_CODES)
 		wrong(c, "values", "Too many: %u: must have at most %u items", r->n_values, MAX_EXIT_CODES);
 	EACH(c, "values", i, r->n_values) {
@@ -183,7 +183,7 @@ static void check_job_spec(struct check *c, const struct kube_job_spec *s)
 			if (s->parallelism && *s->parallelism > TEN_THOUSAND)
 				wrong_int(c, "parallelism", *s->parallelism, MANY_COMPLETIONS);
 		}
-	} else {
+	} else if (!s->completion_mode || is(s->completion_mode, "NonIndexed")) {
 		if (s->backoff_limit_per_index)
 			wrong_int(c, "backoffLimitPerIndex", *s->backoff_limit_per_index, "requires indexed completion mode");
 		if (s->max_failed_indexes)

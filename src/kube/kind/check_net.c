@@ -180,7 +180,7 @@ static void check_traffic(struct check *c, const struct kube_service_spec *s)
 	if (s->internal_traffic_policy && !is(s->type, "ExternalName"))
 		one_of(c, "internalTrafficPolicy", s->internal_traffic_policy, "Cluster|Local");
 	if (s->traffic_distribution)
-		one_of(c, "trafficDistribution", s->traffic_distribution, "PreferClose|PreferSameNode|PreferSameZone");
+		one_of(c, "trafficDistribution", s->traffic_distribution, "PreferClose|PreferSameZone|PreferSameNode");
 }
 
 static void check_affinity_config(struct check *c, const struct kube_service_spec *s)
@@ -287,7 +287,7 @@ void kind_validate_endpoint_slice(struct check *c, const void *obj, const void *
 			WITHIN_ITEM(c, "addresses", k) {
 				if (is(o->address_type, "FQDN"))
 					check_name(c, NULL, e->addresses[k], NAME_SUBDOMAIN);
-				else if (is_set(o->address_type) && !is_server_itself(&o->metadata))
+				else if ((is(o->address_type, "IPv4") || is(o->address_type, "IPv6")) && !is_server_itself(&o->metadata))
 					check_endpoint_ip(c, NULL, e->addresses[k]);
 			}
 		if (e->node_name)
@@ -380,6 +380,13 @@ void kind_validate_ingress(struct check *c, const void *obj, const void *old)
 					check_path(c, &r->http->paths[k]);
 			}
 		}
+		EACH(c, "tls", i, s->n_tls) {
+			for (uint32_t k = 0; k < s->tls[i].n_hosts; k++)
+				WITHIN_ITEM(c, "hosts", k)
+					check_name(c, NULL, s->tls[i].hosts[k] + (strncmp(s->tls[i].hosts[k], "*.", 2) ? 0 : 2), NAME_SUBDOMAIN);
+			if (is_set(s->tls[i].secret_name))
+				check_name(c, "secretName", s->tls[i].secret_name, NAME_SUBDOMAIN);
+		}
 		if (s->ingress_class_name)
 			check_name(c, "ingressClassName", s->ingress_class_name, NAME_SUBDOMAIN);
 	}
@@ -394,6 +401,12 @@ void kind_validate_ingress_class(struct check *c, const void *obj, const void *o
 			wrong(c, "controller", REQUIRED);
 		else if (!strchr(s->controller, '/'))
 			wrong_text(c, "controller", s->controller, "must be a domain-prefixed path (such as \"acme.io/foo\")");
+		if (s->parameters) WITHIN(c, "parameters") {
+			if (is_set(s->parameters->api_group))
+				check_name(c, "apiGroup", s->parameters->api_group, NAME_SUBDOMAIN);
+			if (is_set(s->parameters->scope))
+				one_of(c, "scope", s->parameters->scope, "Cluster|Namespace");
+		}
 		if (was)
 			check_immutable_text(c, "controller", s->controller, was->controller);
 	}

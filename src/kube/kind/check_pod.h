@@ -13,7 +13,12 @@ bool template_matches(const struct kube_label_selector *s, const struct schema_p
 
 void check_containers(struct check *c, const struct kube_pod_spec *s, bool is_pod);
 void check_resources(struct check *c, const char *field, const struct kube_resource_requirements *r);
+/* Of a container. */
+void check_resource_name(struct check *c, const char *name);
+/* cpu, storage, pods, requests.cpu, …: names without a domain that Kubernetes knows. */
+bool is_standard_resource(const char *name);
 void check_quantity(struct check *c, const char *name, const char *value);
+#define HOST_PATH_TYPES "|BlockDevice|CharDevice|Directory|DirectoryOrCreate|File|FileOrCreate|Socket"
 void check_volumes(struct check *c, const struct kube_volume *v, uint32_t n);
 void check_affinity(struct check *c, const struct kube_affinity *a);
 void check_node_selector(struct check *c, const struct kube_node_selector *s);

@@ -41,6 +41,8 @@ void check_claim_spec(struct check *c, const struct kube_persistent_volume_claim
 		check_name(c, "storageClassName", s->storage_class_name, NAME_SUBDOMAIN);
 	if (s->volume_mode)
 		one_of(c, "volumeMode", s->volume_mode, "Block|Filesystem");
+	if (is_set(s->volume_attributes_class_name))
+		check_name(c, "volumeAttributesClassName", s->volume_attributes_class_name, NAME_SUBDOMAIN);
 }
 
 void kind_validate_persistent_volume_claim(struct check *c, const void *obj, const void *old)
@@ -72,11 +74,22 @@ void kind_validate_persistent_volume_claim(struct check *c, const void *obj, con
 }
 
 /* Where its bytes are: exactly one place. */
-static unsigned count_sources(const struct kube_persistent_volume_spec *s)
+static void check_places(struct check *c, const struct kube_persistent_volume_spec *s)
 {
-	return !!s->gce_persistent_disk + !!s->aws_elastic_block_store + !!s->host_path + !!s->glusterfs + !!s->nfs + !!s->rbd + !!s->iscsi + !!s->cinder +
-		!!s->cephfs + !!s->fc + !!s->flocker + !!s->flex_volume + !!s->azure_file + !!s->vsphere_volume + !!s->quobyte + !!s->azure_disk +
-		!!s->photon_persistent_disk + !!s->portworx_volume + !!s->scale_io + !!s->local + !!s->storageos + !!s->csi;
+	const struct { const char *name; const void *source; } places[] = {
+		{ "hostPath", s->host_path }, { "gcePersistentDisk", s->gce_persistent_disk }, { "awsElasticBlockStore", s->aws_elastic_block_store },
+		{ "glusterfs", s->glusterfs }, { "flocker", s->flocker }, { "nfs", s->nfs }, { "rbd", s->rbd }, { "quobyte", s->quobyte },
+		{ "cephFS", s->cephfs }, { "iscsi", s->iscsi }, { "cinder", s->cinder }, { "fc", s->fc }, { "flexVolume", s->flex_volume },
+		{ "azureFile", s->azure_file }, { "vsphereVolume", s->vsphere_volume }, { "photonPersistentDisk", s->photon_persistent_disk },
+		{ "portworxVolume", s->portworx_volume }, { "azureDisk", s->azure_disk }, { "scaleIO", s->scale_io }, { "local", s->local },
+		{ "storageos", s->storageos }, { "csi", s->csi },
+	};
+	unsigned n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (places[i].source && n++)
+			wrong(c, places[i].name, "Forbidden: may not specify more than 1 volume type");
+	if (!n)
+		wrong(c, NULL, REQUIRED ": must specify a volume type");
 }
 
 void kind_validate_persistent_volume(struct check *c, const void *obj, const void *old)
@@ -95,13 +108,11 @@ void kind_validate_persistent_volume(struct check *c, const void *obj, const voi
 			one_of(c, "persistentVolumeReclaimPolicy", s->persistent_volume_reclaim_policy, "Delete|Recycle|Retain");
 		if (s->node_affinity && s->node_affinity->required)
 			WITHIN(c, "nodeAffinity") WITHIN(c, "required") check_node_selector(c, s->node_affinity->required);
-		unsigned n = count_sources(s);
-		if (!n)
-			wrong(c, NULL, REQUIRED ": must specify a volume type");
-		else if (n > 1)
-			wrong(c, NULL, "Forbidden: may not specify more than 1 volume type");
+		check_places(c, s);
 		if (s->host_path && !is_set(s->host_path->path))
 			WITHIN(c, "hostPath") wrong(c, "path", REQUIRED);
+		if (s->host_path && s->host_path->type)
+			WITHIN(c, "hostPath") one_of(c, "type", s->host_path->type, HOST_PATH_TYPES);
 		if (s->csi) WITHIN(c, "csi") {
 			if (!is_set(s->csi->driver))
 				wrong(c, "driver", REQUIRED);

@@ -148,10 +148,10 @@ static void check_projection(struct check *c, const struct kube_volume_projectio
 		wrong(c, NULL, "Forbidden: may not specify more than 1 volume type per source");
 }
 
-/* Names of the sources, in the order of the struct's members. */
+/* Names of the sources, in the order of the struct's members; two as Kubernetes has them in its errors. */
 static const char *const source_names[] = {
 	"hostPath", "emptyDir", "gcePersistentDisk", "awsElasticBlockStore", "gitRepo", "secret", "nfs", "iscsi", "glusterfs", "persistentVolumeClaim", "rbd",
-	"flexVolume", "cinder", "cephfs", "flocker", "downwardAPI", "fc", "azureFile", "configMap", "vsphereVolume", "quobyte", "azureDisk",
+	"flexVolume", "cinder", "cephFS", "flocker", "downwarAPI", "fc", "azureFile", "configMap", "vsphereVolume", "quobyte", "azureDisk",
 	"photonPersistentDisk", "projected", "portworxVolume", "scaleIO", "storageos", "csi", "ephemeral", "image",
 };
 _Static_assert(sizeof(struct kube_volume) == (ARRAY_LEN(source_names) + 1) * sizeof(void *), "one name a source");
@@ -166,7 +166,7 @@ static void check_first_source(struct check *c, const struct kube_volume *v)
 		} else {
 			check_no_backsteps(c, "path", v->host_path->path);
 			if (v->host_path->type)
-				one_of(c, "type", v->host_path->type, "|BlockDevice|CharDevice|Directory|DirectoryOrCreate|File|FileOrCreate|Socket");
+				one_of(c, "type", v->host_path->type, HOST_PATH_TYPES);
 		}
 	}
 	if (v->secret) WITHIN(c, "secret") {

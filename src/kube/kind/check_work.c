@@ -38,7 +38,8 @@ void check_int_or_percent(struct check *c, const char *field, const struct schem
 static void check_some_selector(struct check *c, const struct kube_label_selector *s, const char *what)
 {
 	if (!s) {
-		wrong(c, "selector", REQUIRED);
+		if (strcmp(what, "daemonset"))  /* of a daemon set only the labels are said to be wrong */
+			wrong(c, "selector", REQUIRED);
 		return;
 	}
 	check_selector(c, "selector", s);

@@ -22,7 +22,7 @@ static const struct kind_row rows[] = {
 		FIELDS(replication_controller), GENERATION },
 	{ ROW(replica_set), CHECK(replica_set), SPEC(replica_set), STATUS(replica_set), FIELDS(replica_set), GENERATION },
 	{ ROW(deployment), CHECK(deployment), SPEC(deployment), STATUS(deployment), DEFAULT(deployment), UPDATE(deployment), GENERATION },
-	{ ROW(stateful_set), CHECK(stateful_set), SPEC(stateful_set), STATUS(stateful_set), DEFAULT(stateful_set), GENERATION },
+	{ ROW(stateful_set), CHECK(stateful_set), .name = NAME_LABEL, SPEC(stateful_set), STATUS(stateful_set), DEFAULT(stateful_set), GENERATION },
 	{ ROW(daemon_set), CHECK(daemon_set), SPEC(daemon_set), STATUS(daemon_set), DEFAULT(daemon_set), CREATE(daemon_set), UPDATE(daemon_set), GENERATION },
 	{ ROW(controller_revision), CHECK(controller_revision) },
 	{ ROW(job), CHECK(job), SPEC(job), STATUS(job), DEFAULT(job), CREATE(job), FIELDS(job), GENERATION },

@@ -75,6 +75,20 @@ static void check_finalizers(struct check *c, const struct kube_object_meta *m)
 		wrong(c, "finalizers", "Invalid value: finalizer orphan and foregroundDeletion cannot be both set");
 }
 
+/* Who wrote what. */
+static void check_managers(struct check *c, const struct kube_object_meta *m)
+{
+	EACH(c, "managedFields", i, m->n_managed_fields) {
+		const struct kube_managed_fields_entry *f = &m->managed_fields[i];
+		if (!is(f->operation, "Apply") && !is(f->operation, "Update"))
+			wrong_text(c, "operation", f->operation, "must be `Apply` or `Update`");
+		if (is_set(f->fields_type) && !is(f->fields_type, "FieldsV1"))
+			wrong_text(c, "fieldsType", f->fields_type, "must be `FieldsV1`");
+		if (strlen(or_empty(f->manager)) > 128)
+			wrong(c, "manager", "Too long: may not be more than 128 bytes");
+	}
+}
+
 void check_meta(struct check *c, const struct kube_object_meta *m, bool is_namespaced, enum name_rule rule)
 {
 	WITHIN(c, "metadata") {
@@ -95,6 +109,7 @@ void check_meta(struct check *c, const struct kube_object_meta *m, bool is_names
 		check_annotations(c, "annotations", m->annotations, m->n_annotations);
 		check_owners(c, m);
 		check_finalizers(c, m);
+		check_managers(c, m);
 	}
 }
 
