@@ -310,64 +310,48 @@ int api_custom_columns(struct api_req *q, struct kube_table *t, struct err *e)
 	return 0;
 }
 
-static int put_tree(struct arena *a, const struct tree *v, struct slice *ret)
+static struct tree printed(struct api_req *q, const struct jsonpath_results *found)
 {
 	AUTO(buf) struct buf b = BUF_INIT(1 << 20);
-	if (tree_to_json(v, SCHEMA_ESCAPE_HTML, &b) < 0)
-		return -E2BIG;
-	*ret = slice_n(arena_dup(a, buf_slice(&b)), b.len);
-	return ret->ptr ? 0 : -ENOMEM;
+	for (uint32_t i = 0; i < found->n; i++) {
+		if (i)
+			buf_addc(&b, ',');
+		jsonpath_print_value(found->v[i], &b);
+	}
+	return tree_string(slice_of(arena_dup(q->arena, buf_slice(&b))));
 }
 
 /* As kubectl's tables have it: numbers stay numbers, times become ages, what is missing is empty. */
-static int cell(struct api_req *q, const struct api_column *c, const struct tree *obj, struct slice *ret)
+static struct tree cell(struct api_req *q, const struct api_column *c, const struct tree *obj)
 {
 	struct jsonpath_results found = { 0 };
-	struct tree v = tree_null();
-	if (c->path && jsonpath_find(c->path, obj, JSONPATH_ALLOW_MISSING, q->arena, &found, NULL) == 0 && found.n)
-		v = *found.v[0];
-	if (!strcmp(c->type, "date")) {
-		char age[32];
-		if (v.type == TREE_STRING)
-			v = tree_string(slice_of(arena_strdup(q->arena, kube_age(age, arena_dup(q->arena, tree_text(&v)), api_now_ns(q)))));
-	} else if (!strcmp(c->type, "string") && v.type != TREE_NULL && v.type != TREE_STRING) {
-		AUTO(buf) struct buf b = BUF_INIT(1 << 20);
-		jsonpath_print_value(&v, &b);
-		v = tree_string(slice_of(arena_dup(q->arena, buf_slice(&b))));
-	} else if (found.n > 1) {
-		AUTO(buf) struct buf b = BUF_INIT(1 << 20);
-		for (uint32_t i = 0; i < found.n; i++) {
-			if (i)
-				buf_addc(&b, ',');
-			jsonpath_print_value(found.v[i], &b);
-		}
-		v = tree_string(slice_of(arena_dup(q->arena, buf_slice(&b))));
-	}
-	return put_tree(q->arena, &v, ret);
+	char age[32];
+	if (!c->path || jsonpath_find(c->path, obj, JSONPATH_ALLOW_MISSING, q->arena, &found, NULL) < 0 || !found.n || found.v[0]->type == TREE_NULL)
+		return tree_null();
+	const struct tree *v = found.v[0];
+	if (!strcmp(c->type, "date") && v->type == TREE_STRING)
+		return tree_string(slice_of(arena_strdup(q->arena, kube_age(age, arena_dup(q->arena, tree_text(v)), api_now_ns(q)))));
+	if (found.n > 1 || (!strcmp(c->type, "string") && v->type != TREE_STRING))
+		return printed(q, &found);
+	return *v;
 }
 
-int api_custom_cells(struct api_req *q, const struct api_item *item, struct kube_table_row *row, struct err *e)
+int api_custom_cells(struct api_req *q, const struct api_item *item, struct tree *ret, struct err *e)
 {
 	const struct api_custom *c = q->res->custom;
 	struct tree t;
-	size_t n = c->n_columns ? c->n_columns + 1 : 2;
+	char text[32];
 	int x = tree_from_json(item->value, 0, q->arena, &t, e);
-	row->cells = arena_array(q->arena, n, sizeof *row->cells);
-	if (x < 0 || !row->cells)
-		return x < 0 ? x : err_nomem(e);
-	row->n_cells = (uint32_t)n;
+	if (x < 0)
+		return x;
 	const struct tree *name = tree_path(&t, "metadata.name"), *created = tree_path(&t, "metadata.creationTimestamp");
-	if (put_tree(q->arena, name, &row->cells[0]) < 0)
-		return err_nomem(e);
-	if (!c->n_columns) {
-		char text[32];
-		struct tree age = tree_string(slice_of(kube_age(text, arena_dup(q->arena, tree_text(created)), api_now_ns(q))));
-		return put_tree(q->arena, &age, &row->cells[1]) < 0 ? err_nomem(e) : 0;
-	}
-	for (size_t i = 0; i < c->n_columns; i++)
-		if (cell(q, &c->columns[i], &t, &row->cells[i + 1]) < 0)
-			return err_nomem(e);
-	return 0;
+	*ret = tree_list();
+	bool ok = tree_append(q->arena, ret, name ? *name : tree_null());
+	if (!c->n_columns)
+		ok = ok && tree_append(q->arena, ret, tree_string(slice_of(arena_strdup(q->arena, kube_age(text, arena_dup(q->arena, tree_text(created)), api_now_ns(q))))));
+	for (size_t i = 0; i < c->n_columns && ok; i++)
+		ok = tree_append(q->arena, ret, cell(q, &c->columns[i], &t));
+	return ok ? 0 : err_nomem(e);
 }
 
 /* --- documents */

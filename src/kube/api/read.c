@@ -72,6 +72,8 @@ static int reply_component(struct api_req *q)
 		v[n] = (struct kube_component_status){ "ComponentStatus", "v1", .metadata.name = names[i], .conditions = &ok, .n_conditions = 1 };
 		schema_to_json(T_kube_component_status, &v[n], 0, &b);
 		items[n] = (struct api_item){ slice_n(arena_dup(q->arena, buf_slice(&b)), b.len) };
+		/* without a uid there is no place for a version, and none is wanted */
+		(void)api_splice_points(items[n].value, &items[n].meta_at, &items[n].rv_at);
 		n++;
 	}
 	if (!n)
