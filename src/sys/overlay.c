@@ -31,7 +31,10 @@ static int set(int ctx, const char *key, const char *value)
 	return k_fsconfig(ctx, FSCONFIG_SET_STRING, key, value, 0);
 }
 
-/* Before Linux 6.5 a string of the context ends at 256 bytes; the old call takes a page, so layers go in as short descriptor paths. */
+/*
+ * Before Linux 6.5 overlay has no context of its own: any option is taken as text and refused when the mount is made, and a text
+ * ends at 256 bytes. The old call takes a page, so layers go in as short descriptor paths.
+ */
 static int open_old(const char *const *lower, size_t n, const char *upper, const char *work, struct err *e)
 {
 	AUTO(buf) struct buf opt = BUF_INIT(4095);
@@ -63,6 +66,13 @@ static int open_old(const char *const *lower, size_t n, const char *upper, const
 	return r;
 }
 
+/* Whether overlay here takes options one by one: a context that does refuses one that no kernel has. */
+static bool is_old(const char *folder)
+{
+	AUTO(close) int probe = k_fsopen("overlay", FSOPEN_CLOEXEC);
+	return probe < 0 || set(probe, "coracle_no_such_option", "1") == 0 || set(probe, "lowerdir+", folder) < 0;
+}
+
 /* An overlay must have two folders; one alone is shown as it is. */
 static int alone(const char *lower, struct err *e)
 {
@@ -86,17 +96,21 @@ int sys_overlay_open(const char *const *lower, size_t n, const char *upper, cons
 	set(ctx, "metacopy", "off");
 	set(ctx, "source", "overlay");
 	int r = 0;
-	for (size_t i = 0; i < n; i++) {
-		if ((r = set(ctx, "lowerdir+", lower[i])) == 0)
-			continue;
-		if (i == 0 && r == -EINVAL && access(lower[0], F_OK) == 0)
-			return open_old(lower, n, upper, work, e);
-		return refused(ctx, r, lower[i], e);
+	const char *at = lower[0];
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = set(ctx, "lowerdir+", at = lower[i]);
+	if (r == 0 && upper) {
+		at = upper;
+		if ((r = set(ctx, "upperdir", upper)) == 0)
+			r = set(ctx, "workdir", work);
 	}
-	if (upper && ((r = set(ctx, "upperdir", upper)) < 0 || (r = set(ctx, "workdir", work)) < 0))
-		return refused(ctx, r, upper, e);
-	if ((r = k_fsconfig(ctx, FSCONFIG_CMD_CREATE, NULL, NULL, 0)) < 0)
-		return refused(ctx, r, upper ? upper : lower[0], e);
+	if (r == 0)
+		r = k_fsconfig(ctx, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+	/* an old kernel says EINVAL to all of it; a new one, to a real mistake, which the old way then names once more */
+	if (r == -EINVAL && is_old(lower[0]))
+		return open_old(lower, n, upper, work, e);
+	if (r < 0)
+		return refused(ctx, r, at, e);
 	int fd = k_fsmount(ctx, FSMOUNT_CLOEXEC, upper ? 0 : MOUNT_ATTR_RDONLY);
 	return fd < 0 ? err_sys(e, fd, "mount overlay") : fd;
 }
