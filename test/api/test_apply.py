@@ -53,9 +53,10 @@ spec: {ports: [{name: a, port: 1}]}
 
 
 @pytest.fixture
-def run(kubectl):
-    name = "apply-" + kubectl.version.replace(".", "-")
-    kubectl("create", "namespace", name, ok=False)
+def run(kubectl, request):
+    # one for each test: the last one's may still be going
+    name = f"apply-{kubectl.version.replace('.', '-')}-{abs(hash(request.node.name)) % 100000}"
+    kubectl("create", "namespace", name)
 
     def in_namespace(*args, **kw):
         return kubectl(args[0], "-n" + name, *args[1:], **kw)

@@ -35,7 +35,7 @@ BAD = [
     ("POST", M, dict(meta(), kind="Pod", apiVersion="v1"), 400, "BadRequest", 'Pod in version "v1" cannot be handled as a ConfigMap'),
     ("POST", M, dict(meta(), apiVersion="apps/v1"), 400, "BadRequest", "the API version in the data (apps/v1) does not match the expected API version (v1)"),
     ("POST", M, meta(name="UPPER"), 422, "Invalid", 'ConfigMap "UPPER" is invalid: metadata.name: Invalid value: "UPPER": a lowercase RFC 1123 subdomain must consist of'),
-    ("POST", M, meta(name="x" * 300), 422, "Invalid", "must be no more than 253 bytes"),
+    ("POST", M, meta(name="x" * 300), 422, "Invalid", "must be no more than 253"),
     ("POST", M, meta(labels={"a b": "c"}), 422, "Invalid", 'metadata.labels: Invalid value: "a b": name part must consist of alphanumeric characters'),
     ("POST", M, dict(meta(), data={"a/b": "c"}), 422, "Invalid", 'data[a/b]: Invalid value: "a/b": a valid config key must consist of alphanumeric characters'),
     ("POST", M, meta(namespace="other"), 400, "BadRequest", "the namespace of the provided object does not match the namespace sent on the request"),
