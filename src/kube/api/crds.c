@@ -71,6 +71,7 @@ static int serve(struct kube_api *a, struct definition *d, const crd *def, struc
 {
 	VEC(struct api_resource *) all = { 0 };
 	struct api_resource *storage = NULL;
+	bool is_mixed = def->spec.n_versions > 1 || def->status.n_stored_versions > 1;
 	int x = 0;
 	for (uint32_t i = 0; i < def->spec.n_versions && x == 0; i++) {
 		const struct kube_custom_resource_definition_version *v = &def->spec.versions[i];
@@ -98,14 +99,14 @@ static int serve(struct kube_api *a, struct definition *d, const crd *def, struc
 		struct api_resource *r = all.v[i];
 		if (x == 0 && r != storage)
 			r->stored = api_resource_ref(storage);
-		r->is_mixed = def->spec.n_versions > 1;
+		r->is_mixed = is_mixed;
 		r->cache = c;
 		if (x < 0 || !c || vec_push(&d->served, r) < 0 || api_resource_add(a, r) < 0)
 			api_resource_unref(r);
 	}
 	if (storage) {
 		storage->cache = c;
-		storage->is_mixed = def->spec.n_versions > 1;
+		storage->is_mixed = is_mixed;
 	}
 	if (x == 0 && c) {
 		d->storage = storage;

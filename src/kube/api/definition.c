@@ -128,6 +128,16 @@ static void check_spec(struct problems *x, const crd *d, const crd *old)
 		problem(x, "spec.conversion.strategy", "FieldValueNotSupported", "Unsupported value: \"%s\": supported values: \"None\"", s->conversion->strategy);
 	if (!old)
 		return;
+	for (uint32_t i = 0; i < d->status.n_stored_versions; i++) {
+		const char *v = d->status.stored_versions[i];
+		bool found = false;
+		for (uint32_t k = 0; k < s->n_versions; k++)
+			found |= !strcmp(or_empty(s->versions[k].name), v);
+		if (!found)
+			problem(x, arena_fmt(x->q->arena, "status.storedVersions[%u]", i), "FieldValueInvalid", "Invalid value: \"%s\": missing from spec.versions; %s was previously "
+				"a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in %s and removes %s from "
+				"status.storedVersions", v, v, v, v);
+	}
 	check_immutable(x, "spec.group", s->group, old->spec.group);
 	check_immutable(x, "spec.names.plural", s->names.plural, old->spec.names.plural);
 	check_immutable(x, "spec.scope", s->scope, old->spec.scope);

@@ -270,7 +270,8 @@ static int from_store_wait(struct api_req *q, struct page *p)
 	return x;
 }
 
-static int items(struct api_req *q, const struct page *p, struct api_item **ret)
+/* Views live in a, which may hold more than a request's arena: long lists of another version, or in protobuf. */
+static int items(struct api_req *q, const struct page *p, struct arena *a, struct api_item **ret)
 {
 	struct api_item *v = arena_array(q->arena, p->found.n, sizeof *v);
 	struct err e = { 0 };
@@ -281,7 +282,7 @@ static int items(struct api_req *q, const struct page *p, struct api_item **ret)
 		v[i] = (struct api_item){ slice_n(x->o->value, x->o->value_len), x->o->revision, x->meta_at, x->rv_at };
 		if (!api_needs_view(q->res))
 			continue;
-		if (api_view(q->res, v[i].value, q->arena, &v[i].value, &e) < 0)
+		if (api_view(q->res, v[i].value, a, &v[i].value, &e) < 0)
 			return api_from_err(q, &e);
 		if (api_splice_points(v[i].value, &v[i].meta_at, &v[i].rv_at) < 0)
 			return -EBADMSG;
@@ -321,6 +322,20 @@ static int list_json(struct api_req *q, const struct api_item *v, size_t n, cons
 	return buf_error(out);
 }
 
+struct transcoding { const struct api_req *q; struct schema_ref t; struct slice json; struct arena *a; struct buf *out; struct err *e; };
+
+static int transcode_job(void *arg)
+{
+	struct transcoding *x = arg;
+	return api_transcode(&x->q->media, x->q->res, x->t, x->json, x->a, x->out, x->e);
+}
+
+/* Long ones on a worker: nobody else waits for them. */
+static int transcode_wait(struct transcoding *x)
+{
+	return x->json.len > 256 * 1024 ? job_wait(transcode_job, x) : transcode_job(x);
+}
+
 static int reply_page_wait(struct api_req *q, struct page *p)
 {
 	struct api_item *v = NULL;
@@ -328,7 +343,9 @@ static int reply_page_wait(struct api_req *q, struct page *p)
 	struct kube_list_meta meta = { .resource_version = arena_fmt(q->arena, "%lld", (long long)p->revision) };
 	AUTO(buf) struct buf json = BUF_INIT(API_REPLY_MAX);
 	AUTO(buf) struct buf b = BUF_INIT(API_REPLY_MAX);
-	int x = items(q, p, &v);
+	AUTO(arena) struct arena big;
+	arena_init(&big, API_REPLY_MAX);
+	int x = items(q, p, &big, &v);
 	if (x == 0 && p->next) {
 		x = continue_token(q, p, &meta.continue_);
 		if (api_selector_empty(&p->sel))
@@ -342,7 +359,8 @@ static int reply_page_wait(struct api_req *q, struct page *p)
 		x = list_json(q, v, p->found.n, &meta, &json);
 	if (x == 0 && q->media.format != API_JSON) {
 		struct schema_ref t = q->media.shape == API_TABLE ? T_kube_table : q->media.shape ? T_kube_partial_object_metadata_list : q->res->row->list;
-		x = api_transcode(&q->media, q->res, t, buf_slice(&json), q->arena, &b, &e);
+		struct transcoding work = { q, t, buf_slice(&json), &big, &b, &e };
+		x = transcode_wait(&work);
 	} else {
 		buf_addc(&json, '\n');
 	}
