@@ -32,6 +32,42 @@ static void below(struct pruner *r, const struct crd_prop *p, struct tree *v, st
 		buf_truncate(&r->path, len);
 }
 
+/* Metadata has a type: what its rows do not name goes. */
+static void prune_rows(struct pruner *r, const struct schema_node *n, struct tree *v)
+{
+	if (schema_node_kind(n, v) == NODE_LEAF)
+		return;
+	struct schema_node item = schema_node_item(n);
+	for (uint32_t i = 0; (v->type == TREE_MAP || v->type == TREE_LIST) && i < v->n;) {
+		size_t len = r->path.len;
+		struct slice key = v->type == TREE_MAP ? key_of(&v->members[i]) : slice_n(NULL, 0);
+		struct schema_node at = v->type == TREE_MAP ? schema_node_member(n, key) : item;
+		if (v->type == TREE_MAP && !at.domain) {
+			note(r, key);
+			(void)tree_remove(v, key);
+			continue;
+		}
+		if (v->type == TREE_MAP)
+			buf_addf(&r->path, ".%.*s", SLICE_FMT(key));
+		else
+			buf_addf(&r->path, "[%u]", i);
+		prune_rows(r, &at, v->type == TREE_MAP ? &v->members[i].value : &v->items[i]);
+		if (!buf_error(&r->path))
+			buf_truncate(&r->path, len);
+		i++;
+	}
+}
+
+static void prune_metadata(struct pruner *r, const struct crd_prop *p, struct tree *v)
+{
+	struct schema_node n = schema_node_of(p->schema->metadata);
+	size_t len = r->path.len;
+	buf_addf(&r->path, "%smetadata", len ? "." : "");
+	prune_rows(r, &n, v);
+	if (!buf_error(&r->path))
+		buf_truncate(&r->path, len);
+}
+
 static void prune_map(struct pruner *r, const struct crd_prop *p, struct tree *v, bool keeps)
 {
 	bool has_type_meta = p && (p->is_embedded || p->is_root);
@@ -39,6 +75,8 @@ static void prune_map(struct pruner *r, const struct crd_prop *p, struct tree *v
 		struct slice key = key_of(&v->members[i]);
 		const struct crd_prop *at = p ? crd_find(p, key) : NULL;
 		if (has_type_meta && is_type_meta(key)) {
+			if (slice_is(key, "metadata") && p->schema->metadata.domain)
+				prune_metadata(r, p, &v->members[i].value);
 			i++;
 		} else if (at || (p && p->has_additional)) {
 			below(r, at ? at : p->additional, &v->members[i].value, key, false);

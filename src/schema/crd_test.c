@@ -76,15 +76,15 @@ static const char web[] = "{'type':'object','properties':{'spec':{'type':'object
 TEST(a_custom_resource_is_pruned_and_what_went_is_named)
 {
 	struct crd_schema *s = schema(web);
-	struct tree t = tree_of("{'apiVersion':'e/v1','kind':'Web','metadata':{'name':'x','odd':1},'spec':{'image':'i','nope':1,'labels':{'a':'b'},"
+	struct tree t = tree_of("{'apiVersion':'e/v1','kind':'Web','metadata':{'name':'x','odd':1,'labels':{'any':'thing'},'managedFields':[{'fieldsV1':{'f:x':{}}}]},'spec':{'image':'i','nope':1,'labels':{'a':'b'},"
 		"'rules':[{'name':'r','zzz':1}],'raw':{'any':{'thing':1},'known':{'x':1,'y':2}}},'status':{}}");
 	AUTO(buf) struct buf unknown = BUF_INIT(4096);
 	unsigned n;
 	crd_prune(s, &t, &unknown, &n);
-	CHECK_INT(n, 4);
-	CHECK_STR(unknown.ptr, "unknown field \"spec.nope\", unknown field \"spec.rules[0].zzz\", unknown field \"spec.raw.known.y\", unknown field \"status\"");
+	CHECK_INT(n, 5);
+	CHECK_STR(unknown.ptr, "unknown field \"metadata.odd\", unknown field \"spec.nope\", unknown field \"spec.rules[0].zzz\", unknown field \"spec.raw.known.y\", unknown field \"status\"");
 	CHECK_STR(json(tree_gets(&t, "spec")), "{'image':'i','labels':{'a':'b'},'raw':{'any':{'thing':1},'known':{'x':1}},'rules':[{'name':'r'}]}");
-	CHECK_STR(json(tree_gets(&t, "metadata")), "{'name':'x','odd':1}");
+	CHECK_STR(json(tree_gets(&t, "metadata")), "{'labels':{'any':'thing'},'managedFields':[{'fieldsV1':{'f:x':{}}}],'name':'x'}");
 	CHECK(!crd_unref(s));
 }
 

@@ -35,6 +35,12 @@ enum { TREE_MAX_DEPTH = 256 };
  * that comes twice is an error). Errors: -EBADMSG, -EINVAL, -E2BIG, as schema_from_json.
  */
 int tree_from_json(struct slice text, unsigned flags, struct arena *a, struct tree *ret, struct err *e);
+/*
+ * The same, and keys that come twice are appended to problems: `duplicate field "spec.x", duplicate field "spec.l[0].y"`
+ * (at most 100); *n_problems is their number.
+ */
+int tree_from_json_report(struct slice text, unsigned flags, struct arena *a, struct tree *ret, struct buf *problems, unsigned *n_problems,
+	struct err *e);
 enum { SCHEMA_SORTED = 8 };          /* among the encode flags, for trees: members by key */
 /* Appends; flags as schema_to_json. 0 or out's error. */
 int tree_to_json(const struct tree *v, unsigned flags, struct buf *out);

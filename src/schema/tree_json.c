@@ -3,6 +3,7 @@
  * JSON text <-> trees. The text is copied into the arena once and strings
  * point into that copy.
  */
+#include "base/map.h"
 #include "codec/json.h"
 #include "schema/schema_int.h"
 #include "schema/tree.h"
@@ -14,6 +15,9 @@ struct reader {
 	struct gather g;
 	unsigned flags, depth;
 	struct err *e;
+	struct buf *problems;      /* NULL: duplicates are not reported */
+	unsigned n_problems;
+	struct buf path;           /* of the map that is read; with problems only */
 };
 
 static int no_room(struct reader *r)
@@ -68,7 +72,12 @@ static int list(struct reader *r, struct tree *v)
 		struct tree *item = gather_push(&r->g, &l);
 		if (!item)
 			return no_room(r);
+		size_t len = r->path.len;
+		if (r->problems)
+			buf_addf(&r->path, "[%zu]", l.n - 1);
 		k = value(r, item);
+		if (r->problems)
+			buf_truncate(&r->path, len);
 		if (k < 0)
 			return k;
 		k = next(r, ']', "after array element");
@@ -78,6 +87,34 @@ static int list(struct reader *r, struct tree *v)
 	*v = (struct tree){ .type = TREE_LIST, .n = (uint32_t)l.n };
 	v->items = gather_end(&r->g, &l, r->a);
 	return v->items ? 0 : no_room(r);
+}
+
+/* Names each key that comes twice, once. */
+static void report_twice(struct reader *r, const struct tree_member *m, uint32_t n)
+{
+	struct map seen;
+	map_init(&seen);
+	for (uint32_t i = 0; i < n && r->n_problems < SCHEMA_MAX_PROBLEMS; i++) {
+		struct slice key = slice_n(m[i].key, m[i].key_len);
+		uintptr_t times = (uintptr_t)map_get(&seen, key);
+		if (times == 1) {
+			buf_addf(r->problems, "%sduplicate field \"%s%s%.*s\"", r->n_problems ? ", " : "", r->path.ptr, r->path.len ? "." : "", SLICE_FMT(key));
+			r->n_problems++;
+		}
+		(void)map_set(&seen, key, (void *)(times + 1), NULL);
+	}
+	map_release(&seen);
+}
+
+static int value_at(struct reader *r, const struct tree_member *m, struct tree *v)
+{
+	size_t len = r->path.len;
+	if (r->problems)
+		buf_addf(&r->path, "%s%.*s", len ? "." : "", (int)m->key_len, m->key);
+	int k = value(r, v);
+	if (r->problems)
+		buf_truncate(&r->path, len);
+	return k;
 }
 
 static int map(struct reader *r, struct tree *v)
@@ -99,7 +136,7 @@ static int map(struct reader *r, struct tree *v)
 		if (json_peek(&r->in) != ':')
 			return bad(r, "after object key");
 		r->in.p++;
-		k = value(r, &m->value);
+		k = value_at(r, m, &m->value);
 		if (k < 0)
 			return k;
 		k = next(r, '}', "after object key:value pair");
@@ -107,6 +144,8 @@ static int map(struct reader *r, struct tree *v)
 	if (k < 0)
 		return k;
 	struct slice twice = { 0 };
+	if (r->problems && l.n > 1)
+		report_twice(r, (const struct tree_member *)l.base, (uint32_t)l.n);
 	l.n = members_dedup((struct tree_member *)l.base, (uint32_t)l.n, &twice);
 	if (twice.ptr && r->flags & SCHEMA_STRICT)
 		return err_set(r->e, EINVAL, "duplicate field \"%.*s\"", SLICE_FMT(twice));
@@ -156,11 +195,12 @@ static int value(struct reader *r, struct tree *v)
 	return k < 0 ? json_err(&r->in, r->e) : 0;
 }
 
-int tree_from_json(struct slice text, unsigned flags, struct arena *a, struct tree *ret, struct err *e)
+int tree_from_json_report(struct slice text, unsigned flags, struct arena *a, struct tree *ret, struct buf *problems, unsigned *n_problems,
+	struct err *e)
 {
 	if (text.len > UINT32_MAX / 2)
 		return err_set(e, E2BIG, "the document is too large");
-	struct reader r = { .a = a, .flags = flags, .e = e };
+	struct reader r = { .a = a, .flags = flags, .e = e, .problems = problems, .path = BUF_INIT(64 << 10) };
 	if (!(flags & SCHEMA_NO_COPY)) {
 		char *p = arena_chars(a, text.len + 1);
 		if (!p)
@@ -177,9 +217,17 @@ int tree_from_json(struct slice text, unsigned flags, struct arena *a, struct tr
 	if (k == 0 && json_end(&r.in) < 0)
 		k = json_err(&r.in, e);
 	gather_release(&r.g);
+	buf_release(&r.path);
+	if (n_problems)
+		*n_problems = r.n_problems;
 	if (k == 0)
 		*ret = v;
 	return k;
+}
+
+int tree_from_json(struct slice text, unsigned flags, struct arena *a, struct tree *ret, struct err *e)
+{
+	return tree_from_json_report(text, flags, a, ret, NULL, NULL, e);
 }
 
 struct writer {

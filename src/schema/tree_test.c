@@ -40,6 +40,19 @@ TEST(the_last_of_equal_keys_counts)
 	CHECK_STR(e.text, "duplicate field \"a\"");
 }
 
+TEST(keys_that_come_twice_can_be_reported_with_their_paths)
+{
+	AUTO(buf) struct buf problems = BUF_INIT(4096);
+	struct tree t;
+	unsigned n;
+	CHECK_OK(tree_from_json_report(SLICE("{\"a\":1,\"s\":{\"x\":1,\"l\":[1,{\"y\":1,\"y\":2}],\"x\":2,\"x\":3},\"a\":2}"), 0, &a, &t, &problems, &n, &e), &e);
+	CHECK_STR(problems.ptr, "duplicate field \"s.l[1].y\", duplicate field \"s.x\", duplicate field \"a\"");
+	CHECK_INT(n, 3);
+	CHECK_STR(json(&t, 0), "{\"a\":2,\"s\":{\"x\":3,\"l\":[1,{\"y\":2}]}}");
+	CHECK_OK(tree_from_json_report(SLICE("{\"a\":{\"b\":1},\"b\":1}"), 0, &a, &t, &problems, &n, &e), &e);
+	CHECK_INT(n, 0);
+}
+
 TEST(paths_lead_through_maps_and_lists)
 {
 	struct tree t = tree_of("{\"spec\":{\"containers\":[{\"image\":\"a\"},{\"image\":\"b\"}]},\"labels\":{\"a.b/c\":\"d\"}}");
