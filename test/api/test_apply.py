@@ -103,9 +103,16 @@ def test_client_side_apply_and_patches(run):
     assert run("get", "deployment", "web", "-ojsonpath={.spec.replicas}").stdout == "3"
 
 
-def test_rules_of_custom_resources(run):
+def test_rules_of_custom_resources(run, server):
     run("apply", "-f-", stdin=CRD)
     run("wait", "--for=condition=established", "--timeout=10s", "crd/ranges.rules.example.com")
+    body = '{"apiVersion":"rules.example.com/v1","kind":"Range","metadata":{"name":"x","nope":1},"spec":{"min":1,"min":2,"foo":1}}'
+    ranges = "/apis/rules.example.com/v1/namespaces/default/ranges?dryRun=All"
+    status, s, _ = server.ask("POST", ranges + "&fieldValidation=Strict", body)
+    assert status == 400 and s["message"] == ('Range in version "v1" cannot be handled as a Range: strict decoding error: duplicate field "spec.min", '
+                                              'unknown field "metadata.nope", unknown field "spec.foo"')
+    status, _, h = server.ask("POST", ranges, body)
+    assert status == 201 and len(h.get_all("Warning")) == 3
     run("apply", "--server-side", "--field-manager=one", "-f-", stdin=RANGE)
     run("apply", "--server-side", "--field-manager=two", "-f-", stdin=RANGE.replace("name: a, port: 1", "name: b, port: 2"))
     assert run("get", "range", "r", "-ojsonpath={.spec.ports[*].name} {.spec.max}").stdout == "a b 10"

@@ -313,8 +313,8 @@ bool api_custom_field(const struct api_resource *r, const char *field);
 /* Selectable fields of one object; keys live as long as the resource. */
 int api_custom_fields(const struct api_resource *r, struct slice value, struct arena *a, struct schema_pair *ret, unsigned most, unsigned *n);
 struct schema_node api_custom_node(const struct api_resource *r);
-/* Unknown fields of a tree that is to become a custom resource: refused or warned of, by q->fields. */
-int api_custom_check(struct api_req *q, const struct tree *t);
+/* Unknown fields of a tree that is to become a custom resource, and the duplicate ones found in its text (may be NULL): refused or warned of, by q->fields. */
+int api_custom_check(struct api_req *q, const struct tree *t, const struct buf *duplicates);
 int api_custom_default(struct api_req *q, struct api_object *o);
 int api_custom_validate(struct api_req *q, const struct api_object *old, struct api_object *o);
 /* --- admission.c: what the server adds to or refuses of a write; old NULL: a create. */

@@ -136,22 +136,25 @@ void api_custom_free(struct api_resource *r)
 
 /* --- objects */
 
-int api_custom_check(struct api_req *q, const struct tree *t)
+int api_custom_check(struct api_req *q, const struct tree *t, const struct buf *duplicates)
 {
-	AUTO(buf) struct buf unknown = BUF_INIT(64 * 1024);
+	AUTO(buf) struct buf problems = BUF_INIT(128 * 1024), unknown = BUF_INIT(64 * 1024);
 	struct tree copy;
 	unsigned n = 0;
-	if (!q->res->custom->schema)
+	if (!q->res->custom->schema || q->fields == API_FIELDS_IGNORE)
 		return 0;
 	if (tree_copy(t, q->arena, &copy) < 0)
 		return -ENOMEM;
 	crd_prune(q->res->custom->schema, &copy, &unknown, &n);
-	if (!n || q->fields == API_FIELDS_IGNORE)
+	bool twice = duplicates && duplicates->len;
+	if (!n && !twice)
 		return 0;
+	if (buf_addf(&problems, "%s%s%s", twice ? duplicates->ptr : "", twice && n ? ", " : "", n ? unknown.ptr : "") < 0)
+		return -ENOMEM;
 	if (q->fields == API_FIELDS_STRICT)
 		return api_bad_request(q, "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s", q->res->row->kind, q->res->row->version,
-			q->res->row->kind, unknown.ptr);
-	api_warn_each(q, &unknown);
+			q->res->row->kind, problems.ptr);
+	api_warn_each(q, &problems);
 	return 0;
 }
 

@@ -100,7 +100,7 @@ static int check_fields(struct api_req *q, const struct tree *config)
 	struct err e = { 0 };
 	unsigned n = 0;
 	if (q->res->custom)
-		return api_custom_check(q, config);
+		return api_custom_check(q, config, NULL);
 	void *obj = arena_alloc(q->arena, schema_size(q->res->row->type));
 	if (!obj || tree_to_json(config, 0, &json) < 0)
 		return -ENOMEM;

@@ -252,6 +252,8 @@ int api_decode_object(struct api_req *q, struct api_object *ret)
 {
 	struct api_resource *r = q->res;
 	struct api_object o = { .res = r };
+	AUTO(buf) struct buf twice = BUF_INIT(64 * 1024);
+	unsigned n_twice = 0;
 	struct schema_ref type = r->custom ? T_kube_partial_object_metadata : r->row->type;
 	o.head = arena_alloc(q->arena, schema_size(type));
 	if (!o.head)
@@ -267,7 +269,7 @@ int api_decode_object(struct api_req *q, struct api_object *ret)
 			return wrong_type(q);
 		if (f == API_YAML && (x = yaml_to_json(q, &body)) < 0)
 			return x;
-		if (tree_from_json(body, 0, q->arena, &o.tree, &e) < 0)
+		if (tree_from_json_report(body, 0, q->arena, &o.tree, &twice, &n_twice, &e) < 0)
 			return api_bad_request(q, "%s", e.text);
 		if (o.tree.type != TREE_MAP)
 			return api_bad_request(q, "the object must be a map");
@@ -283,7 +285,7 @@ int api_decode_object(struct api_req *q, struct api_object *ret)
 	o.head->kind = r->row->kind;
 	o.head->api_version = r->api_version;
 	*ret = o;
-	return r->custom ? api_custom_check(q, &o.tree) : 0;
+	return r->custom ? api_custom_check(q, &o.tree, &twice) : 0;
 }
 
 /* --- answers */

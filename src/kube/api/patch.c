@@ -80,7 +80,7 @@ static int as_object(struct api_req *q, const struct tree *t, struct api_object 
 	if (q->res->custom) {
 		if (api_object_from_tree(q->res, t, q->arena, ret, &e) < 0)
 			return api_bad_request(q, "%s", e.text);
-		return api_custom_check(q, t);
+		return api_custom_check(q, t, NULL);
 	}
 	if (tree_to_json(t, 0, &json) < 0)
 		return api_refuse(q, 413, "RequestEntityTooLarge", "the patched object is too large");
