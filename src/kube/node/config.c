@@ -28,6 +28,17 @@ static const char *amount(const struct kube_quantity_entry *v, uint32_t n, const
 	return NULL;
 }
 
+/* Capped, so that sums and products of what nobody has fit. */
+static int64_t milli_of(const char *text)
+{
+	return MIN(quantity_text_milli(text), 1000000000000);
+}
+
+static int64_t bytes_of(const char *text)
+{
+	return MIN(quantity_text_value(text), INT64_MAX / 1024);
+}
+
 /* --- resources ----------------------------------------------------------------------------------------------- */
 
 static int64_t shares_of(int64_t milli)
@@ -56,11 +67,11 @@ static int64_t oom_score(const struct node_settings *set, const struct kube_pod 
 void config_resources(const struct node_settings *set, const struct kube_pod *pod, const struct kube_container *c, struct cri_linux_container_resources *ret)
 {
 	const struct kube_resource_requirements *r = &c->resources;
-	int64_t cpu_limit = quantity_text_milli(amount(r->limits, r->n_limits, "cpu"));
+	int64_t cpu_limit = milli_of(amount(r->limits, r->n_limits, "cpu"));
 	const char *cpu_text = amount(r->requests, r->n_requests, "cpu");
-	int64_t cpu_request = cpu_text ? quantity_text_milli(cpu_text) : cpu_limit;
-	int64_t memory_limit = quantity_text_value(amount(r->limits, r->n_limits, "memory"));
-	int64_t memory_request = quantity_text_value(amount(r->requests, r->n_requests, "memory"));
+	int64_t cpu_request = cpu_text ? milli_of(cpu_text) : cpu_limit;
+	int64_t memory_limit = bytes_of(amount(r->limits, r->n_limits, "memory"));
+	int64_t memory_request = bytes_of(amount(r->requests, r->n_requests, "memory"));
 
 	*ret = (struct cri_linux_container_resources){ .cpu_shares = shares_of(cpu_request), .cpu_period = CPU_PERIOD_US, .cpu_quota = quota_of(cpu_limit),
 		.memory_limit_in_bytes = memory_limit, .oom_score_adj = oom_score(set, pod, memory_request) };
@@ -69,10 +80,10 @@ void config_resources(const struct node_settings *set, const struct kube_pod *po
 static void add_resources(const struct kube_container *c, int64_t *request, int64_t *limit, int64_t *memory, bool *all_cpu, bool *all_memory)
 {
 	const struct kube_resource_requirements *r = &c->resources;
-	int64_t l = quantity_text_milli(amount(r->limits, r->n_limits, "cpu")), m = quantity_text_value(amount(r->limits, r->n_limits, "memory"));
+	int64_t l = milli_of(amount(r->limits, r->n_limits, "cpu")), m = bytes_of(amount(r->limits, r->n_limits, "memory"));
 	const char *text = amount(r->requests, r->n_requests, "cpu");
 
-	*request += text ? quantity_text_milli(text) : l;
+	*request += text ? milli_of(text) : l;
 	*limit += l;
 	*memory += m;
 	*all_cpu &= l > 0;
@@ -106,9 +117,9 @@ void config_pod_resources(const struct kube_pod *pod, struct cri_linux_container
 		/* the pod's own word stands above the sums */
 		const char *c = amount(own->requests, own->n_requests, "cpu"), *lc = amount(own->limits, own->n_limits, "cpu"),
 			*lm = amount(own->limits, own->n_limits, "memory");
-		request = c ? quantity_text_milli(c) : lc ? quantity_text_milli(lc) : request;
-		limit = lc ? quantity_text_milli(lc) : limit;
-		memory = lm ? quantity_text_value(lm) : memory;
+		request = c ? milli_of(c) : lc ? milli_of(lc) : request;
+		limit = lc ? milli_of(lc) : limit;
+		memory = lm ? bytes_of(lm) : memory;
 		all_cpu |= lc != NULL;
 		all_memory |= lm != NULL;
 	}

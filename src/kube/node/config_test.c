@@ -187,3 +187,18 @@ TEST(low_memory_takes_who_uses_more_than_it_asked_for_least_important_first)
 	CHECK_INT(evict_pick(v, 1), 0);
 	CHECK_INT(evict_pick(v + 4, 1), -1);
 }
+
+TEST(names_that_would_leave_a_folder_are_refused_at_the_door)
+{
+	const char *const bad[] = { "{\"containers\":[{\"name\":\"../x\"}]}", "{\"containers\":[{}]}", "{\"containers\":[{\"name\":\"a\",\"command\":[null]}]}",
+		"{\"containers\":[{\"name\":\"a\",\"volumeMounts\":[{\"name\":\"v\"}]}]}", "{\"volumes\":[{\"name\":\"a/b\"}],\"containers\":[]}",
+		"{\"volumes\":[{\"name\":\"v\",\"configMap\":{}}],\"containers\":[]}", "{\"containers\":[{\"name\":\"a\",\"env\":[{}]}]}" };
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		CHECK_INT(pod_is_sound(pod(bad[i]), &e), -EINVAL);
+		arena_release(&a);
+	}
+	CHECK_INT(pod_is_sound(pod("{\"containers\":[{\"name\":\"a\"}],\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}]}"), &e), 0);
+	arena_release(&a);
+}

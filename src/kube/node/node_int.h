@@ -171,6 +171,8 @@ const char *annotation(const struct schema_pair *v, uint32_t n, const char *key)
 bool is_true(const bool *p);
 struct kube_pod_status;
 const struct kube_container_status *pod_old_status(const struct kube_pod *pod, const struct pod_container *c);
+/* Names are names and what must be there is there (sound.c); -EINVAL otherwise. */
+int pod_is_sound(const struct kube_pod *pod, struct err *e);
 /* Does it use this config map or secret (by plural), in volumes or environment? */
 bool pod_refers(const struct kube_pod *pod, const char *plural, const char *name);
 /* Port by number or by name of the container's ports; 0 when there is none. */

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/log.h"
+
 struct pod_worker *worker_find_uid(struct node *n, const char *uid)
 {
 	return map_gets(&n->by_uid, uid);
@@ -76,8 +78,14 @@ int workers_update(struct node *n, struct kobject *pod)
 	const struct kube_object_meta *m = kobject_meta(pod);
 	struct pod_worker *w = m->uid ? worker_find_uid(n, m->uid) : NULL;
 
-	if (!m->uid || n->is_stopping)
+	struct err e = { 0 };
+
+	if (n->is_stopping)
+		return -ECANCELED;
+	if (pod_is_sound(pod->obj, &e) < 0) {
+		log_warn("pod is refused", "pod=%s error=%s", pod->key, e.text);
 		return -EINVAL;
+	}
 	if (!w)
 		return worker_new(n, pod, &w);
 	if (pod == w->pod)
