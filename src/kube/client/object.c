@@ -9,6 +9,8 @@
 #include "base/num.h"
 #include "kube/client/client_int.h"
 
+enum { SCRATCH_BYTES = 32 * 1024 };
+
 struct kobject *kobject_ref(struct kobject *o)
 {
 	o->refs++;
@@ -26,53 +28,86 @@ struct kobject *kobject_unref(struct kobject *o)
 	return NULL;
 }
 
-int kobject_from_struct(const struct kube_resource *r, const void *obj, struct kobject **ret)
+/* The object in the arena, all of it. */
+static int build(struct arena *a, const struct kube_resource *r, const void *obj, struct kobject **ret)
 {
-	struct arena a;
-	struct kobject *o;
+	struct kobject *o = arena_new(a, struct kobject);
 	struct kube_head *h;
 	char gv[128];
 	int64_t revision = 0;
-	int rc = -ENOMEM;
+	int rc;
 
-	arena_init(&a, OBJECT_ARENA_MAX);
-	o = arena_new(&a, struct kobject);
-	if (!o)
+	if (!o || !(o->obj = arena_alloc(a, schema_size(r->type))))
 		return -ENOMEM;
 	o->refs = 1;
 	o->resource = r;
-	o->obj = arena_alloc(&a, schema_size(r->type));
-	if (!o->obj)
-		goto out;
-	rc = schema_copy(r->type, obj, &a, o->obj);
+	rc = schema_copy(r->type, obj, a, o->obj);
 	if (rc < 0)
-		goto out;
+		return rc;
 	h = o->obj;
 	if (h->metadata.resource_version)
 		num_parse_i64(slice_of(h->metadata.resource_version), 0, INT64_MAX, &revision);
 	o->revision = revision;
 	/* Items of lists do not say what they are. */
-	rc = -ENOMEM;
 	if (!h->kind)
 		h->kind = r->kind;
 	if (!h->api_version)
-		h->api_version = arena_strdup(&a, kube_group_version_text(r->group, r->version, gv, sizeof gv));
+		h->api_version = arena_strdup(a, kube_group_version_text(r->group, r->version, gv, sizeof gv));
 	if (!h->metadata.name)
 		h->metadata.name = "";
 	if (!h->metadata.uid)
 		h->metadata.uid = "";
 	if (h->metadata.namespace && *h->metadata.namespace)
-		o->key = arena_fmt(&a, "%s/%s", h->metadata.namespace, h->metadata.name);
+		o->key = arena_fmt(a, "%s/%s", h->metadata.namespace, h->metadata.name);
 	else
 		o->key = h->metadata.name;
 	if (!o->key || !h->api_version)
-		goto out;
+		return -ENOMEM;
+	*ret = o;
+	return 0;
+}
+
+/* A first chunk with room for n bytes, all of them still to be had. */
+static int reserve(struct arena *a, size_t n)
+{
+	char *p = arena_alloc(a, n);
+
+	if (!p)
+		return -ENOMEM;
+	a->at = p;
+	return 0;
+}
+
+/* Twice: once to know how large it is, once into just so much. What is cached stays for long, and chunks that double are half empty. */
+int kobject_from_struct(const struct kube_resource *r, const void *obj, struct kobject **ret)
+{
+	struct arena a, scratch;
+	struct kobject *o;
+	size_t first, left, taken = 0;
+	int rc;
+
+	arena_init(&scratch, OBJECT_ARENA_MAX);
+	arena_init(&a, OBJECT_ARENA_MAX);
+	rc = reserve(&scratch, SCRATCH_BYTES);
+	first = scratch.used_bytes;
+	left = (size_t)(scratch.end - scratch.at);
+	if (rc == 0)
+		rc = build(&scratch, r, obj, &o);
+	if (rc == 0) {
+		/* One that needed more chunks is as large as they are, or a little smaller. */
+		taken = scratch.used_bytes == first ? left - (size_t)(scratch.end - scratch.at) : scratch.used_bytes - SCRATCH_BYTES / 2;
+		rc = reserve(&a, taken);
+	}
+	arena_release(&scratch);
+	if (rc == 0)
+		rc = build(&a, r, obj, &o);
+	if (rc < 0) {
+		arena_release(&a);
+		return rc;
+	}
 	o->arena = a;
 	*ret = o;
 	return 0;
-out:
-	arena_release(&a);
-	return rc;
 }
 
 int kobject_from_json(const struct kube_resource *r, struct slice json, struct kobject **ret, struct err *e)
