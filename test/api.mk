@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# A program with Kubernetes' own client library, and helm, for test/api (need Go and its proxy).
+# Programs with Kubernetes' own client libraries, and helm, for test/api (need Go, npm and their registries).
 .PHONY: api-clients
-api-clients: $(B)/api-client $(B)/helm
+api-clients: $(B)/api-client $(B)/helm $(B)/js/node_modules/@kubernetes/client-node
 $(B)/api-client: test/api/client/go.mod test/api/client/main.go
 	@cd test/api/client && go build -o $(CURDIR)/$@ .
 $(B)/helm:
 	GOBIN=$(abspath $(B)) go install helm.sh/helm/v3/cmd/helm@v3.19.0
+$(B)/js/node_modules/@kubernetes/client-node:
+	@mkdir -p $(B)/js
+	@npm install --silent --prefix $(B)/js @kubernetes/client-node@1.4.0

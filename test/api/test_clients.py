@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other clients than kubectl: Kubernetes' Go and Python libraries, helm. `make api-clients` builds the first and the last."""
+"""Other clients than kubectl: Kubernetes' Go, Python and JavaScript libraries, helm (`make api-clients`)."""
 import os
 import shutil
 import subprocess
@@ -49,6 +49,16 @@ def test_python(server):
                                body={"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ssa"}, "data": {"x": "1"}})
     assert r.metadata.managedFields[0].operation == "Apply"
     v1.delete_namespaced_config_map("py", "default")
+
+
+def test_javascript(server):
+    js = os.path.join(ROOT, "build/js")
+    if not os.path.isdir(js + "/node_modules") or not shutil.which("node"):
+        pytest.skip("no build/js (make api-clients)")
+    shutil.copy(os.path.join(HERE, "client/client.mjs"), js)
+    r = subprocess.run(["node", "client.mjs", server.kubeconfig], cwd=js, capture_output=True, text=True, timeout=60)
+    assert r.returncode == 0, r.stderr
+    assert r.stdout.split("\n") == ["{ a: 'b' }", "ADDED { a: 'b', c: 'd' }", "informer", "1", "{ a: 'b', c: 'd', z: '1' }", "404", ""]
 
 
 def test_helm(server):
