@@ -117,3 +117,37 @@ def test_killed(own_server):
     names = {o["metadata"]["name"] for o in l["items"]}
     assert set(done) <= names
     assert own_server.ask("GET", "/readyz")[1] == b"ok"
+
+
+def test_addresses_under_churn(own_server):
+    """Services come, change and go from many clients at once: no address or port is given twice, none is lost."""
+    import random
+    services = "/api/v1/namespaces/default/services"
+    statuses = []
+
+    def churn(seed):
+        r, c = random.Random(seed), own_server.connect()
+        for _ in range(60):
+            name, kind = f"s{r.randint(0, 9)}", r.choice(["ClusterIP", "NodePort"])
+            what = r.randint(0, 2)
+            if what == 0:
+                c.request("POST", services, json.dumps({"metadata": {"name": name}, "spec": {"type": kind, "ports": [{"port": 80}]}}),
+                          {"Content-Type": "application/json"})
+            elif what == 1:
+                c.request("PATCH", f"{services}/{name}", json.dumps({"spec": {"type": kind}}), {"Content-Type": "application/merge-patch+json"})
+            else:
+                c.request("DELETE", f"{services}/{name}")
+            r2 = c.getresponse()
+            r2.read()
+            statuses.append(r2.status)
+    threads = [threading.Thread(target=churn, args=(i,)) for i in range(6)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert max(statuses) < 500
+    specs = [s["spec"] for s in own_server.ask("GET", "/api/v1/services")[1]["items"]]
+    addresses = [s["clusterIP"] for s in specs]
+    ports = [p["nodePort"] for s in specs for p in s["ports"] if p.get("nodePort")]
+    assert len(addresses) == len(set(addresses)) and len(ports) == len(set(ports))
+    metrics = own_server.ask("GET", "/metrics")[1].decode()
+    assert f'resource="serviceaddresses"}} {len(addresses)}\n' in metrics
+    assert f'resource="nodeports"}} {len(ports)}\n' in metrics
