@@ -199,7 +199,7 @@ static void check_format(struct check *c, const struct frame *fr, const char *fo
 {
 	if (!strcmp(format, "dns1123-label") && !is_label(slice_of(value))) {
 		if (strlen(value) > 63)
-			problem(c, fr, "Invalid value: \"%s\": must be no more than 63 bytes", value);
+			problem(c, fr, "Invalid value: \"%s\": must be no more than 63 characters", value);
 		else
 			problem(c, fr, "Invalid value: \"%s\": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
 				"and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
@@ -207,7 +207,7 @@ static void check_format(struct check *c, const struct frame *fr, const char *fo
 	}
 	if (!strcmp(format, "dns1123-subdomain") && !is_subdomain(slice_of(value))) {
 		if (strlen(value) > 253)
-			problem(c, fr, "Invalid value: \"%s\": must be no more than 253 bytes", value);
+			problem(c, fr, "Invalid value: \"%s\": must be no more than 253 characters", value);
 		else
 			problem(c, fr, "Invalid value: \"%s\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
 				"'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "

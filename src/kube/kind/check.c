@@ -103,7 +103,7 @@ void wrong_value(struct check *c, const char *field, struct schema_ref t, const 
 	if (!value || schema_to_json(t, value, 0, &b) < 0 || buf_error(&b))
 		wrong(c, field, "Invalid value: null: %s", detail);
 	else
-		wrong(c, field, "Invalid value: %s: %s", b.ptr, detail);
+		wrong(c, field, "Invalid value: %s%s%s", b.ptr, *detail ? ": " : "", detail);
 }
 
 bool one_of(struct check *c, const char *field, const char *value, const char *allowed)
@@ -329,6 +329,18 @@ void check_selector(struct check *c, const char *field, const struct kube_label_
 	}
 }
 
+bool selector_is_valid(const struct check *c, const struct kube_label_selector *s)
+{
+	struct kind_problems *none = arena_new(c->a, struct kind_problems);
+	struct check silent = *c;
+	if (!none)
+		return true;
+	none->a = c->a;
+	silent.p = none;
+	check_selector(&silent, "selector", s);
+	return !none->n;
+}
+
 void check_port_name(struct check *c, const char *field, const char *value)
 {
 	const char *v = or_empty(value);
@@ -339,7 +351,7 @@ void check_port_name(struct check *c, const char *field, const char *value)
 		is_clean &= is_small(v[i]) || v[i] == '-';
 	}
 	if (n > 15)
-		wrong_text(c, field, v, "must be no more than 15 bytes");
+		wrong_text(c, field, v, "must be no more than 15 characters");
 	if (!is_clean || !n)
 		wrong_text(c, field, v, "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
 	if (!has_letter)
@@ -368,7 +380,7 @@ void check_data_key(struct check *c, const char *field, const char *key)
 	for (const char *p = key; *p; p++)
 		is_clean &= is_alnum(*p) || strchr("-._", *p);
 	if (strlen(key) > 253)
-		wrong_text(c, field, key, "must be no more than 253 bytes");
+		wrong_text(c, field, key, "must be no more than 253 characters");
 	if (!is_clean)
 		wrong_text(c, field, key, "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
 			"'key-name', regex used for validation is '[-._a-zA-Z0-9]+')");

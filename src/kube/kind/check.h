@@ -14,6 +14,7 @@ struct check {
 	struct arena *a;
 	enum kind_write what;
 	const char *kind;       /* "ReplicaSet" */
+	const bool *right_volumes;      /* which volumes of the pod that is looked at have no fault; NULL: all */
 	size_t len;
 	char path[1024];
 };
@@ -65,6 +66,8 @@ void check_label_value(struct check *c, const char *field, const char *value);
 void check_labels(struct check *c, const char *field, const struct schema_pair *v, uint32_t n);
 void check_annotations(struct check *c, const char *field, const struct schema_pair *v, uint32_t n);
 void check_selector(struct check *c, const char *field, const struct kube_label_selector *s);
+/* Without saying anything. */
+bool selector_is_valid(const struct check *c, const struct kube_label_selector *s);
 void check_port_name(struct check *c, const char *field, const char *value);
 bool is_standard_finalizer(const char *name);
 /* 1..65535. */

@@ -95,6 +95,8 @@ static void check_source(struct check *c, const struct kube_metric_spec *m)
 	} else if (m->container_resource) WITHIN(c, "containerResource") {
 		if (!is_set(m->container_resource->name))
 			wrong(c, "name", REQUIRED ": must specify a resource name");
+		else
+			WITHIN(c, "name") check_resource_name(c, m->container_resource->name);
 		if (!is_set(m->container_resource->container))
 			wrong(c, "container", REQUIRED ": must specify a container");
 		else
@@ -163,8 +165,10 @@ void kind_validate_horizontal_pod_autoscaler(struct check *c, const void *obj, c
 	WITHIN(c, "spec") {
 		if (s->min_replicas && *s->min_replicas < 1)
 			wrong_int(c, "minReplicas", *s->min_replicas, "must be greater than or equal to 1");
-		if (s->max_replicas < 1)
-			wrong_int(c, "maxReplicas", s->max_replicas, "must be greater than 0");
+		if (!s->max_replicas)
+			wrong(c, "maxReplicas", REQUIRED ": must be set and greater than 0");
+		else if (s->max_replicas < 1)
+			wrong_int(c, "maxReplicas", s->max_replicas, "must be greater than or equal to 1");
 		if (s->min_replicas && s->max_replicas < *s->min_replicas)
 			wrong_int(c, "maxReplicas", s->max_replicas, "must be greater than or equal to `minReplicas`");
 		WITHIN(c, "scaleTargetRef") check_reference(c, &s->scale_target_ref, !was || has_group(was->spec.scale_target_ref.api_version));

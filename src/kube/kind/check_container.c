@@ -101,10 +101,10 @@ static void check_env(struct check *c, const struct kube_container *k)
 	}
 }
 
-static bool has_volume(const struct kube_pod_spec *s, const char *name)
+static bool has_volume(const struct check *c, const struct kube_pod_spec *s, const char *name)
 {
 	for (uint32_t i = 0; i < s->n_volumes; i++)
-		if (is(s->volumes[i].name, name))
+		if (is(s->volumes[i].name, name) && (!c->right_volumes || c->right_volumes[i]))
 			return true;
 	return false;
 }
@@ -117,7 +117,7 @@ static void check_mounts(struct check *c, const struct kube_container *k, const 
 		WITHIN_ITEM(c, "volumeMounts", i) {
 			if (!is_set(m->name))
 				wrong(c, "name", REQUIRED);
-			if (!has_volume(s, or_empty(m->name)))
+			if (!has_volume(c, s, or_empty(m->name)))
 				wrong(c, "name", "Not found: %s", check_quote(c, m->name));
 			if (!is_set(m->mount_path))
 				wrong(c, "mountPath", REQUIRED);
@@ -155,7 +155,7 @@ static void check_mounts(struct check *c, const struct kube_container *k, const 
 		const struct kube_volume_device *d = &k->volume_devices[i];
 		if (!is_set(d->name))
 			wrong(c, "name", REQUIRED);
-		else if (!has_volume(s, d->name))
+		else if (!has_volume(c, s, d->name))
 			wrong(c, "name", "Not found: %s", check_quote(c, d->name));
 		if (!is_set(d->device_path))
 			wrong(c, "devicePath", REQUIRED);

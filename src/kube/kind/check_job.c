@@ -256,9 +256,9 @@ void kind_validate_job(struct check *c, const void *obj, const void *old)
 			wrong(c, "selector", REQUIRED);
 		else
 			check_selector(c, "selector", o->spec.selector);
-		if (o->spec.selector && !template_matches(o->spec.selector, t->labels, t->n_labels))
-			WITHIN(c, "template") WITHIN(c, "metadata") wrong(c, "labels", "Invalid value: `selector` does not match template `labels`");
-		if (!old && !is_manual && o->spec.selector) {
+		if (o->spec.selector)
+			WITHIN(c, "template") check_matched(c, t, o->spec.selector);
+		if (!old && !is_manual && o->spec.selector && selector_is_valid(c, o->spec.selector)) {
 			struct schema_pair made[] = { { "controller-uid", o->metadata.uid }, { "batch.kubernetes.io/controller-uid", o->metadata.uid },
 				{ "job-name", o->metadata.name }, { "batch.kubernetes.io/job-name", o->metadata.name } };
 			if (!template_matches(o->spec.selector, made, ARRAY_LEN(made)))

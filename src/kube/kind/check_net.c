@@ -406,6 +406,10 @@ void kind_validate_ingress_class(struct check *c, const void *obj, const void *o
 				check_name(c, "apiGroup", s->parameters->api_group, NAME_SUBDOMAIN);
 			if (is_set(s->parameters->scope))
 				one_of(c, "scope", s->parameters->scope, "Cluster|Namespace");
+			if (!is_set(s->parameters->kind))
+				wrong(c, "kind", REQUIRED);
+			if (!is_set(s->parameters->name))
+				wrong(c, "name", REQUIRED);
 		}
 		if (was)
 			check_immutable_text(c, "controller", s->controller, was->controller);

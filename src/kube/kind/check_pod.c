@@ -2,6 +2,22 @@
 /* Pods as a whole, and what may change in one. Source: pkg/apis/core/validation, ValidatePodSpec and ValidatePodUpdate. */
 #include "kube/kind/check_pod.h"
 
+#define SYSCTL_PART "[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+#define SYSCTL "(" SYSCTL_PART
+
+/* Words with dots or slashes between them. */
+static bool is_sysctl(const char *name)
+{
+	size_t len = strlen(name);
+	for (size_t i = 0; i < len; i++) {
+		char c = name[i];
+		bool is_inside = i && i + 1 < len && !strchr("./", name[i - 1]) && !strchr("./", name[i + 1]);
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || ((c == '-' || c == '_') && is_inside) || (strchr("./", c) && i && i + 1 < len && !strchr("./", name[i - 1]))))
+			return false;
+	}
+	return len && len <= 253;
+}
+
 static void check_security(struct check *c, const struct kube_pod_spec *s)
 {
 	const struct kube_pod_security_context *p = s->security_context;
@@ -19,7 +35,9 @@ static void check_security(struct check *c, const struct kube_pod_spec *s)
 			const char *name = or_empty(p->sysctls[i].name);
 			if (!*name)
 				wrong(c, "name", REQUIRED);
-			for (uint32_t k = 0; k < i; k++)
+			else if (!is_sysctl(name))
+				wrong_text(c, "name", name, "must have at most 253 characters and match regex ^" SYSCTL "[\\./])*" SYSCTL_PART "$");
+			for (uint32_t k = 0; *name && k < i; k++)
 				if (is(p->sysctls[k].name, name))
 					wrong(c, "name", "Duplicate value: %s", check_quote(c, name));
 		}
@@ -86,7 +104,7 @@ void check_pod_spec(struct check *c, const struct kube_pod_spec *s, bool is_pod)
 	EACH(c, "readinessGates", i, s->n_readiness_gates)
 		check_qualified_name(c, "conditionType", s->readiness_gates[i].condition_type);
 	EACH(c, "schedulingGates", i, s->n_scheduling_gates) {
-		check_qualified_name(c, "name", s->scheduling_gates[i].name);
+		check_qualified_name(c, NULL, s->scheduling_gates[i].name);
 		for (uint32_t k = 0; k < i; k++)
 			if (is(s->scheduling_gates[k].name, or_empty(s->scheduling_gates[i].name)))
 				wrong(c, NULL, "Duplicate value: %s", check_quote(c, s->scheduling_gates[i].name));
@@ -113,7 +131,7 @@ void check_pod_spec(struct check *c, const struct kube_pod_spec *s, bool is_pod)
 	if (s->runtime_class_name)
 		check_name(c, "runtimeClassName", s->runtime_class_name, NAME_SUBDOMAIN);
 	if (s->preemption_policy)
-		one_of(c, "preemptionPolicy", s->preemption_policy, "Never|PreemptLowerPriority");
+		one_of(c, "preemptionPolicy", s->preemption_policy, "PreemptLowerPriority|Never");
 	if (s->os)
 		WITHIN(c, "os") one_of(c, "name", s->os->name, "linux|windows");
 }
@@ -304,10 +322,9 @@ void kind_validate_pod(struct check *c, const void *obj, const void *old)
 
 void check_template(struct check *c, const struct kube_pod_template_spec *t)
 {
-	WITHIN(c, "metadata") {
-		check_labels(c, "labels", t->metadata.labels, t->metadata.n_labels);
-		check_annotations(c, "annotations", t->metadata.annotations, t->metadata.n_annotations);
-	}
+	/* Kubernetes leaves metadata out of their path */
+	check_labels(c, "labels", t->metadata.labels, t->metadata.n_labels);
+	check_annotations(c, "annotations", t->metadata.annotations, t->metadata.n_annotations);
 	WITHIN(c, "spec") {
 		check_pod_spec(c, &t->spec, false);
 		if (t->spec.n_ephemeral_containers)
@@ -332,19 +349,23 @@ bool template_matches(const struct kube_label_selector *s, const struct schema_p
 	return true;
 }
 
+void check_matched(struct check *c, const struct kube_object_meta *m, const struct kube_label_selector *selector)
+{
+	AUTO(buf) struct buf b = BUF_INIT(64 << 10);
+	bool is_map = is(c->kind, "ReplicationController");     /* whose values may be any */
+	if (selector && ((!is_map && !selector_is_valid(c, selector)) || template_matches(selector, m->labels, m->n_labels)))
+		return;
+	for (uint32_t i = 0; i < m->n_labels; i++)
+		buf_addf(&b, "%s%s:%s", i ? "," : "", check_quote(c, m->labels[i].key), check_quote(c, or_empty(m->labels[i].value)));
+	WITHIN(c, "metadata")
+		wrong(c, "labels", m->n_labels ? "Invalid value: {%s}: `selector` does not match template `labels`" :
+			"Invalid value: null%s: `selector` does not match template `labels`", m->n_labels ? b.ptr : "");
+}
+
 void check_controller_template(struct check *c, const struct kube_pod_template_spec *t, const struct kube_label_selector *selector)
 {
 	WITHIN(c, "template") {
-		/* no selector selects nothing, an empty one everything */
-		if (!selector || !template_matches(selector, t->metadata.labels, t->metadata.n_labels)) {
-			AUTO(buf) struct buf b = BUF_INIT(16 << 10);
-			buf_addc(&b, '{');
-			for (uint32_t i = 0; i < t->metadata.n_labels; i++)
-				buf_addf(&b, "%s\"%s\":\"%s\"", i ? "," : "", t->metadata.labels[i].key, or_empty(t->metadata.labels[i].value));
-			buf_addc(&b, '}');
-			WITHIN(c, "metadata")
-				wrong(c, "labels", "Invalid value: %s: `selector` does not match template `labels`", t->metadata.n_labels ? b.ptr : "null");
-		}
+		check_matched(c, &t->metadata, selector);
 		check_template(c, t);
 		WITHIN(c, "spec") {
 			if (is_set(t->spec.restart_policy) && !is(t->spec.restart_policy, "Always"))

@@ -8,6 +8,8 @@ void check_pod_spec(struct check *c, const struct kube_pod_spec *s, bool is_pod)
 /* "metadata" and "spec" below the place. */
 void check_template(struct check *c, const struct kube_pod_template_spec *t);
 /* A template of a controller: its labels must match the selector; restartPolicy must be Always, nothing has a deadline. */
+/* The labels of a template, which selector must select: none selects nothing, an empty one everything. */
+void check_matched(struct check *c, const struct kube_object_meta *m, const struct kube_label_selector *selector);
 void check_controller_template(struct check *c, const struct kube_pod_template_spec *t, const struct kube_label_selector *selector);
 bool template_matches(const struct kube_label_selector *s, const struct schema_pair *labels, uint32_t n);
 
@@ -19,6 +21,8 @@ void check_resource_name(struct check *c, const char *name);
 bool is_standard_resource(const char *name);
 void check_quantity(struct check *c, const char *name, const char *value);
 #define HOST_PATH_TYPES "|BlockDevice|CharDevice|Directory|DirectoryOrCreate|File|FileOrCreate|Socket"
+/* s may be NULL. */
+void check_nfs(struct check *c, const struct kube_nfs_volume_source *s);
 void check_volumes(struct check *c, const struct kube_volume *v, uint32_t n);
 void check_affinity(struct check *c, const struct kube_affinity *a);
 void check_node_selector(struct check *c, const struct kube_node_selector *s);

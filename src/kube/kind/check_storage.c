@@ -113,6 +113,7 @@ void kind_validate_persistent_volume(struct check *c, const void *obj, const voi
 			WITHIN(c, "hostPath") wrong(c, "path", REQUIRED);
 		if (s->host_path && s->host_path->type)
 			WITHIN(c, "hostPath") one_of(c, "type", s->host_path->type, HOST_PATH_TYPES);
+		check_nfs(c, s->nfs);
 		if (s->csi) WITHIN(c, "csi") {
 			if (!is_set(s->csi->driver))
 				wrong(c, "driver", REQUIRED);

@@ -39,7 +39,9 @@ void check_field_ref(struct check *c, const char *field, const struct kube_objec
 				wrong_text(c, NULL, base, "does not support subscript");
 			return;
 		}
-		if (!in_list(path, known))
+		if (!is(s->api_version, "v1"))
+			wrong_text(c, "fieldPath", path, "error converting fieldPath: unsupported pod version: %s", s->api_version);
+		else if (!in_list(path, known))
 			wrong_text(c, "fieldPath", path, "error converting fieldPath: field label not supported: %s", path);
 		else
 			one_of(c, "fieldPath", path, allowed);
@@ -156,6 +158,20 @@ static const char *const source_names[] = {
 };
 _Static_assert(sizeof(struct kube_volume) == (ARRAY_LEN(source_names) + 1) * sizeof(void *), "one name a source");
 
+void check_nfs(struct check *c, const struct kube_nfs_volume_source *s)
+{
+	if (!s)
+		return;
+	WITHIN(c, "nfs") {
+		if (!is_set(s->server))
+			wrong(c, "server", REQUIRED);
+		if (!is_set(s->path))
+			wrong(c, "path", REQUIRED);
+		if (or_empty(s->path)[0] != '/')
+			wrong_text(c, "path", s->path, "must be an absolute path");
+	}
+}
+
 static void check_first_source(struct check *c, const struct kube_volume *v)
 {
 	if (v->empty_dir && v->empty_dir->size_limit && v->empty_dir->size_limit[0] == '-')
@@ -181,14 +197,7 @@ static void check_first_source(struct check *c, const struct kube_volume *v)
 		check_mode(c, "defaultMode", v->config_map->default_mode);
 		check_items(c, v->config_map->items, v->config_map->n_items);
 	}
-	if (v->nfs) WITHIN(c, "nfs") {
-		if (!is_set(v->nfs->server))
-			wrong(c, "server", REQUIRED);
-		if (!is_set(v->nfs->path))
-			wrong(c, "path", REQUIRED);
-		else if (v->nfs->path[0] != '/')
-			wrong_text(c, "path", v->nfs->path, "must be an absolute path");
-	}
+	check_nfs(c, v->nfs);
 	if (v->persistent_volume_claim && !is_set(v->persistent_volume_claim->claim_name))
 		WITHIN(c, "persistentVolumeClaim") wrong(c, "claimName", REQUIRED);
 	if (v->downward_api) WITHIN(c, "downwardAPI") {
@@ -220,6 +229,7 @@ static void check_first_source(struct check *c, const struct kube_volume *v)
 void check_volumes(struct check *c, const struct kube_volume *v, uint32_t n)
 {
 	bool *is_right = arena_array(c->a, n, sizeof *is_right);
+	c->right_volumes = is_right;
 	EACH(c, "volumes", i, n) {
 		void *const *sources = (void *const *)&v[i] + 1;
 		unsigned found = v[i].empty_dir != NULL, before = c->p->n;

@@ -17,7 +17,7 @@ static bool percent_of(const struct schema_int_or_string *v, long *ret)
 static bool is_zero(const struct schema_int_or_string *v)
 {
 	long p;
-	return v->string ? percent_of(v, &p) && p == 0 : v->number == 0;
+	return v->string ? !percent_of(v, &p) || p == 0 : v->number == 0;
 }
 
 void check_int_or_percent(struct check *c, const char *field, const struct schema_int_or_string *v, bool at_most_100)
@@ -43,6 +43,8 @@ static void check_some_selector(struct check *c, const struct kube_label_selecto
 		return;
 	}
 	check_selector(c, "selector", s);
+	if (!selector_is_valid(c, s) && strcmp(what, "daemonset"))
+		wrong_value(c, "selector", T_kube_label_selector, s, strcmp(what, "statefulset") ? "invalid label selector" : "");
 	if (!s->n_match_labels && !s->n_match_expressions)
 		wrong_value(c, "selector", T_kube_label_selector, s, arena_fmt(c->a, "empty selector is invalid for %s", what));
 }
@@ -120,6 +122,9 @@ void kind_validate_daemon_set(struct check *c, const void *obj, const void *old)
 		c->kind = "DaemonSet";
 		check_controller_template(c, &s->template, s->selector);
 		const struct kube_rolling_update_daemon_set *r = s->update_strategy.rolling_update;
+		if (!is(s->update_strategy.type, "RollingUpdate") && !is(s->update_strategy.type, "OnDelete"))
+			wrong(c, "updateStrategy", "Unsupported value: {\"Type\":%s,\"RollingUpdate\":null}: supported values: \"RollingUpdate\", \"OnDelete\"",
+				check_quote(c, or_empty(s->update_strategy.type)));
 		WITHIN(c, "updateStrategy") {
 			if (is(s->update_strategy.type, "RollingUpdate") && r && r->max_unavailable && r->max_surge) WITHIN(c, "rollingUpdate") {
 				check_int_or_percent(c, "maxUnavailable", r->max_unavailable, true);
@@ -192,8 +197,6 @@ void kind_validate_stateful_set(struct check *c, const void *obj, const void *ol
 		if (t)
 			check_controller_template(c, t, s->selector);
 		EACH(c, "volumeClaimTemplates", i, old ? 0 : s->n_volume_claim_templates) {
-			if (!is_set(s->volume_claim_templates[i].metadata.name))
-				WITHIN(c, "metadata") wrong(c, "name", REQUIRED);
 			WITHIN(c, "spec") check_claim_spec(c, &s->volume_claim_templates[i].spec);
 		}
 	}

@@ -89,10 +89,8 @@ int kind_default_stateful_set(struct arena *a, void *obj)
 		r = SET_DEFAULT(a, s->rolling_update->partition, 0);
 	for (uint32_t i = 0; i < o->spec.n_volume_claim_templates; i++) {
 		struct kube_persistent_volume_claim *c = &o->spec.volume_claim_templates[i];
-		if (!is_set(c->kind)) {
-			c->kind = "PersistentVolumeClaim";
-			c->api_version = "v1";
-		}
+		c->kind = "PersistentVolumeClaim";
+		c->api_version = "v1";
 	}
 	return r;
 }

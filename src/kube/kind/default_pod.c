@@ -38,8 +38,23 @@ struct kube_pod_template_spec *kind_template(struct schema_ref ref, void *obj)
 }
 
 /* Of an image without tag and digest, and of :latest, the newest is fetched each time. */
+/* May it name an image? Capital letters are for a host or a tag. */
+static bool is_reference(const char *image)
+{
+	const char *slash = strchr(image, '/'), *path = slash ? slash + 1 : image, *last = strrchr(image, '/');
+	const char *tag = strpbrk(last ? last : image, ":@");
+	for (const char *p = image; *p; p++) {
+		bool is_upper = *p >= 'A' && *p <= 'Z', is_plain = (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || strchr("._-/:@+", *p);
+		if (!is_plain && !(is_upper && (p < path || (tag && p > tag))))
+			return false;
+	}
+	return *image;
+}
+
 static const char *pull_policy(const char *image)
 {
+	if (!is_reference(or_empty(image)))
+		return "IfNotPresent";
 	const char *name = strrchr(or_empty(image), '/');
 	name = name ? name + 1 : or_empty(image);
 	const char *digest = strchr(name, '@'), *tag = strchr(name, ':');

@@ -48,7 +48,7 @@ static const struct kind_row rows[] = {
 	{ ROW(lease), CHECK(lease) },
 	{ ROW(priority_class), CHECK(priority_class), GENERATION, CLUSTER },
 	{ ROW(runtime_class), CLUSTER },
-	{ ROW(pod_disruption_budget), CHECK(pod_disruption_budget), SPEC(pod_disruption_budget), STATUS(pod_disruption_budget), GENERATION },
+	{ ROW(pod_disruption_budget), CHECK(pod_disruption_budget), .name = NAME_PATH, SPEC(pod_disruption_budget), STATUS(pod_disruption_budget), GENERATION },
 	{ ROW(horizontal_pod_autoscaler), CHECK(horizontal_pod_autoscaler), SPEC(horizontal_pod_autoscaler), STATUS(horizontal_pod_autoscaler), DEFAULT(horizontal_pod_autoscaler) },
 	{ .type = T_kube_autoscaling_v1_horizontal_pod_autoscaler, .table = &horizontal_pod_autoscaler_v1_table,
 		SPEC(autoscaling_v1_horizontal_pod_autoscaler), STATUS(autoscaling_v1_horizontal_pod_autoscaler) },
