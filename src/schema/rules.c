@@ -239,6 +239,15 @@ static void check_value(struct check *c, const struct frame *fr, const struct sc
 		problem(c, fr, "Invalid value: must have at least %lld items", (long long)limit);
 }
 
+static void report_changed(struct check *c, const struct frame *fr, const char *p)
+{
+	const char *text = fr->f->kind == SCHEMA_STRING && fr->f->shape == SCHEMA_ONE && p ? *(const char *const *)p : NULL;
+	if (text)
+		problem(c, fr, "Invalid value: \"%s\": field is immutable", text);
+	else
+		problem(c, fr, "Invalid value: field is immutable");
+}
+
 static void check_rules(struct check *c, const struct frame *fr, const char *obj, const char *old)
 {
 	const struct schema_field *f = fr->f;
@@ -254,7 +263,7 @@ static void check_rules(struct check *c, const struct frame *fr, const char *obj
 			return;
 		}
 		if (r[i].kind == SCHEMA_RULE_IMMUTABLE && old && !schema_field_equal(c->d, f, obj, old))
-			problem(c, fr, "Invalid value: field is immutable");
+			report_changed(c, fr, p);
 		else if (has_value)
 			check_value(c, fr, &r[i], p, n);
 	}

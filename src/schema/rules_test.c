@@ -65,7 +65,7 @@ TEST(immutable_fields_may_not_change)
 	CHECK_INT(schema_validate(T_kube_runtime_class, &new, &old, &b), 0);
 	new.handler = "b";
 	CHECK_INT(schema_validate(T_kube_runtime_class, &new, &old, &b), 1);
-	CHECK_STR(b.ptr, "handler: Invalid value: field is immutable");
+	CHECK_STR(b.ptr, "handler: Invalid value: \"b\": field is immutable");
 }
 
 TEST(older_clients_get_the_fields_of_their_version)

@@ -163,8 +163,10 @@ static void check_only_added(struct check *c, const struct kube_pod_spec *s, con
 			a.toleration_seconds = b.toleration_seconds = NULL;
 			kept = schema_equal(T_kube_toleration, &a, &b);
 		}
-		if (!kept)
-			wrong(c, "tolerations", "Forbidden: existing toleration can not be modified except its tolerationSeconds");
+		if (kept)
+			continue;
+		wrong(c, "tolerations", "Forbidden: existing toleration can not be modified except its tolerationSeconds");
+		break;
 	}
 	for (uint32_t i = 0; i < s->n_scheduling_gates; i++) {
 		bool known = false;

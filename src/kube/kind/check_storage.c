@@ -92,6 +92,24 @@ static void check_places(struct check *c, const struct kube_persistent_volume_sp
 		wrong(c, NULL, REQUIRED ": must specify a volume type");
 }
 
+static bool is_same_place(const struct kube_persistent_volume_spec *a, const struct kube_persistent_volume_spec *b)
+{
+	struct kube_persistent_volume_spec rest = *b;
+	rest.capacity = a->capacity;
+	rest.n_capacity = a->n_capacity;
+	rest.access_modes = a->access_modes;
+	rest.n_access_modes = a->n_access_modes;
+	rest.claim_ref = a->claim_ref;
+	rest.persistent_volume_reclaim_policy = a->persistent_volume_reclaim_policy;
+	rest.storage_class_name = a->storage_class_name;
+	rest.mount_options = a->mount_options;
+	rest.n_mount_options = a->n_mount_options;
+	rest.volume_mode = a->volume_mode;
+	rest.node_affinity = a->node_affinity;
+	rest.volume_attributes_class_name = a->volume_attributes_class_name;
+	return kind_is_same(T_kube_persistent_volume_spec, a, &rest);
+}
+
 void kind_validate_persistent_volume(struct check *c, const void *obj, const void *old)
 {
 	const struct kube_persistent_volume *o = obj, *was = old;
@@ -134,6 +152,8 @@ void kind_validate_persistent_volume(struct check *c, const void *obj, const voi
 			one_of(c, "volumeMode", s->volume_mode, "Block|Filesystem");
 		if (was)
 			check_immutable_text(c, "volumeMode", s->volume_mode, was->spec.volume_mode);
+		if (was && !is_same_place(s, &was->spec))
+			wrong(c, "persistentvolumesource", "Forbidden: spec.persistentvolumesource is immutable after creation\n");
 	}
 }
 

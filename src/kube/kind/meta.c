@@ -133,6 +133,7 @@ void check_meta_update(struct check *c, const struct kube_object_meta *m, const 
 		check_annotations(c, "annotations", m->annotations, m->n_annotations);
 		check_owners(c, m);
 		check_finalizers(c, m);
+		check_managers(c, m);
 	}
 }
 

@@ -34,6 +34,8 @@ int kind_prepare_update(struct schema_ref ref, enum kind_write what, struct aren
 	m->generation = was->generation;
 	if (!row)
 		return 0;
+	if (row->is_cluster)
+		m->namespace = NULL;
 	size_t spec_size = row->spec.domain ? schema_size(row->spec) : 0;
 	if (what == KIND_STATUS && spec_size)
 		memcpy(MEMBER(obj, row->spec_at), MEMBER(old, row->spec_at), spec_size);
