@@ -40,6 +40,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (tree_from_json(text, 0, &a, &x, &e) == 0 && tree_to_json(&x, SCHEMA_ESCAPE_HTML | SCHEMA_INDENT, &b) == 0) {
 		must(tree_from_json(buf_slice(&b), SCHEMA_STRICT, &a, &y, &e) == 0);
 		must(tree_equal(&x, &y));
+		/* what a strict reading refuses is what a reporting one names */
+		struct buf twice = BUF_INIT(1 << 20);
+		unsigned n = 0;
+		must(tree_from_json_report(text, 0, &a, &y, &twice, &n, &e) == 0 && tree_equal(&x, &y));
+		must((tree_from_json(text, SCHEMA_STRICT, &a, &y, &e) < 0) == (n > 0));
+		buf_release(&twice);
 	}
 	buf_release(&b);
 	arena_release(&a);
