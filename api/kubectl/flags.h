@@ -184,7 +184,7 @@ static const struct flag describe_flags[] = {
 	{ "show-events", 0, FLAG_BOOL, NULL, "true", "What happened to it, at the end" },
 };
 static const struct flag explain_flags[] = {
-	{ "api-version", 0, FLAG_STRING, NULL, NULL, "Of this group and version (apps/v1)" }, { "output", 'o', FLAG_STRING, NULL, "plaintext", "plaintext" },
+	{ "api-version", 0, FLAG_STRING, NULL, NULL, "Of this group and version (apps/v1)" }, { "output", 0, FLAG_STRING, NULL, "plaintext", "plaintext" },
 	{ "recursive", 0, FLAG_BOOL, NULL, NULL, "All fields below, without their sentences" },
 };
 
@@ -268,51 +268,60 @@ static const struct flag proxy_flags[] = {
 };
 
 static const struct flag config_view_flags[] = {
-	{ "flatten", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility" }, { "merge", 0, FLAG_STRING, NULL, "true", "Accepted for compatibility", 0, NULL, "true" },
-	{ "minify", 0, FLAG_BOOL, NULL, NULL, "Only what the current context needs" }, { "output", 'o', FLAG_STRING, NULL, "yaml", "json, yaml, jsonpath=…" },
-	{ "raw", 0, FLAG_BOOL, NULL, NULL, "Show certificates and secrets" }, F_MANAGED, F_TEMPLATE,
+	{ "flatten", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility" }, { "merge", 0, FLAG_BOOL, NULL, "true", "Accepted for compatibility" },
+	{ "minify", 0, FLAG_BOOL, NULL, NULL, "Only what the current context uses" }, F_OUTPUT, { "raw", 0, FLAG_BOOL, NULL, NULL, "With keys, certificates and tokens" }, F_TEMPLATE,
 };
-static const struct flag config_contexts_flags[] = { { "no-headers", 0, FLAG_BOOL, NULL, NULL, "Leave out the head" }, { "output", 'o', FLAG_STRING, NULL, NULL, "name" } };
-static const struct flag config_set_context_flags[] = { { "current", 0, FLAG_BOOL, NULL, NULL, "Change the current context" } };
-static const struct flag config_embed_flags[] = { { "embed-certs", 0, FLAG_BOOL, NULL, NULL, "Put the files' bytes into the kubeconfig" } };
+static const struct flag config_contexts_flags[] = { { "no-headers", 0, FLAG_BOOL, NULL, NULL, "Leave out the head of the table" }, { "output", 'o', FLAG_STRING, NULL, NULL, "name" } };
+static const struct flag config_context_flags[] = { { "current", 0, FLAG_BOOL, NULL, NULL, "Change the current context" } };
+static const struct flag config_cluster_flags[] = {
+	{ "embed-certs", 0, FLAG_BOOL, NULL, NULL, "Keep the certificate itself instead of its file's name" }, { "proxy-url", 0, FLAG_STRING, NULL, NULL, "Proxy to reach the cluster through" },
+};
+static const struct flag config_user_flags[] = {
+	{ "embed-certs", 0, FLAG_BOOL, NULL, NULL, "Keep certificate and key themselves instead of their files' names" }, { "password", 0, FLAG_STRING, NULL, NULL, "Password" },
+	{ "username", 0, FLAG_STRING, NULL, NULL, "User name" },
+};
 static const struct flag can_i_flags[] = {
-	F_ALL_NAMESPACES, { "list", 0, FLAG_BOOL, NULL, NULL, "All that one may do" }, { "no-headers", 0, FLAG_BOOL, NULL, NULL, "Leave out the head" },
+	F_ALL_NAMESPACES, { "list", 0, FLAG_BOOL, NULL, NULL, "Print all that is allowed" }, { "no-headers", 0, FLAG_BOOL, NULL, NULL, "Leave out the head of the table" },
 	{ "quiet", 'q', FLAG_BOOL, NULL, NULL, "Only the exit code" }, { "subresource", 0, FLAG_STRING, NULL, NULL, "Subresource, such as log" },
 };
 static const struct flag whoami_flags[] = { F_OUTPUT, F_MANAGED, F_TEMPLATE };
-static const struct flag certificate_flags[] = { { "force", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility" } };
 static const struct flag cordon_flags[] = { F_DRY_RUN, F_SELECTOR };
 static const struct flag drain_flags[] = {
-	{ "chunk-size", 0, FLAG_INT, NULL, "500", "Accepted for compatibility" }, { "delete-emptydir-data", 0, FLAG_BOOL, NULL, NULL, "Go on when pods have emptyDir volumes: their data goes" },
-	{ "delete-local-data", 0, FLAG_BOOL, NULL, NULL, "The old name of --delete-emptydir-data", FLAG_HIDDEN }, { "disable-eviction", 0, FLAG_BOOL, NULL, NULL, "Delete, whatever disruption budgets say" }, F_DRY_RUN,
-	{ "force", 0, FLAG_BOOL, NULL, NULL, "Go on when pods have no controller" }, { "grace-period", 0, FLAG_INT, NULL, "-1", "Seconds that pods have to end; negative: as they say" },
-	{ "ignore-daemonsets", 0, FLAG_BOOL, NULL, NULL, "Leave pods of daemon sets" }, { "pod-selector", 0, FLAG_STRING, NULL, NULL, "Only pods with these labels" }, F_SELECTOR,
-	{ "skip-wait-for-delete-timeout", 0, FLAG_INT, NULL, "0", "Accepted for compatibility" }, { "timeout", 0, FLAG_DURATION, NULL, "0s", "How long it may take; 0: without end" },
+	{ "chunk-size", 0, FLAG_INT, NULL, "500", "Accepted for compatibility" }, { "delete-emptydir-data", 0, FLAG_BOOL, NULL, NULL, "Also pods whose emptyDir volumes are lost" },
+	{ "disable-eviction", 0, FLAG_BOOL, NULL, NULL, "Delete instead of evict: disruption budgets are not asked" }, F_DRY_RUN,
+	{ "force", 0, FLAG_BOOL, NULL, NULL, "Also pods that nobody makes anew" }, { "grace-period", 0, FLAG_INT, NULL, "-1", "Seconds that pods have to end; negative: as they say" },
+	{ "ignore-daemonsets", 0, FLAG_BOOL, NULL, NULL, "Leave the pods of daemon sets" }, { "pod-selector", 0, FLAG_STRING, NULL, NULL, "Only pods whose labels match" }, F_SELECTOR,
+	{ "skip-wait-for-delete-timeout", 0, FLAG_INT, NULL, "0", "Accepted for compatibility" }, { "timeout", 0, FLAG_DURATION, NULL, "0s", "When to give up; 0: never" },
 };
 static const struct flag taint_flags[] = {
-	{ "all", 0, FLAG_BOOL, NULL, NULL, "All nodes" }, F_DRY_RUN, F_MANAGER("kubectl-taint"), F_OUTPUT, { "overwrite", 0, FLAG_BOOL, NULL, NULL, "Change taints that are there" }, F_SELECTOR, F_MANAGED, F_TEMPLATE, F_VALIDATE,
+	{ "all", 0, FLAG_BOOL, NULL, NULL, "All nodes" }, F_DRY_RUN, F_MANAGER("kubectl-taint"), F_OUTPUT, { "overwrite", 0, FLAG_BOOL, NULL, NULL, "Change taints that are there" }, F_SELECTOR,
+	F_MANAGED, F_TEMPLATE, F_VALIDATE,
 };
 static const struct flag edit_flags[] = {
-	F_MANAGER("kubectl-edit"), F_FILENAME, F_OUTPUT, { "output-patch", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility", FLAG_HIDDEN }, F_MANAGED,
-	{ "subresource", 0, FLAG_STRING, NULL, NULL, "Subresource to edit: status" }, F_TEMPLATE, F_VALIDATE,
-};
-static const struct flag replace_flags[] = {
-	F_CASCADE, F_DRY_RUN, F_MANAGER("kubectl-replace"), F_FILENAME, { "force", 0, FLAG_BOOL, NULL, NULL, "Delete, then make anew" },
-	{ "grace-period", 0, FLAG_INT, NULL, "-1", "With --force: seconds to end" }, F_OUTPUT, { "save-config", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility" }, F_MANAGED,
-	{ "subresource", 0, FLAG_STRING, NULL, NULL, "Subresource to replace: status" }, F_TEMPLATE, { "timeout", 0, FLAG_DURATION, NULL, "0s", "With --force: how long to wait" }, F_VALIDATE,
-	{ "wait", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility" },
+	F_MANAGER("kubectl-edit"), F_FILENAME, F_OUTPUT, { "output-patch", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility", FLAG_HIDDEN },
+	{ "save-config", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility", FLAG_HIDDEN }, F_MANAGED, { "subresource", 0, FLAG_STRING, NULL, NULL, "Subresource to edit: status" }, F_TEMPLATE, F_VALIDATE,
 };
 static const struct flag diff_flags[] = {
-	F_MANAGER(NULL), F_FILENAME, { "force-conflicts", 0, FLAG_BOOL, NULL, NULL, "With --server-side: take fields from other managers" }, F_SELECTOR,
-	{ "server-side", 0, FLAG_BOOL, NULL, NULL, "Let the server merge" }, F_MANAGED,
+	{ "concurrency", 0, FLAG_INT, NULL, "1", "Accepted for compatibility" }, F_MANAGER("kubectl-client-side-apply"), F_FILENAME,
+	{ "force-conflicts", 0, FLAG_BOOL, NULL, NULL, "With --server-side: take fields from other managers" }, F_SELECTOR, { "server-side", 0, FLAG_BOOL, NULL, NULL, "Let the server merge" }, F_MANAGED,
 };
-static const struct flag dump_flags[] = { { "namespaces", 0, FLAG_CSV, NULL, NULL, "Namespaces to dump; kube-system and the current one without it" } };
+static const struct flag replace_flags[] = {
+	F_CASCADE, F_DRY_RUN, F_MANAGER("kubectl-replace"), F_FILENAME, { "force", 0, FLAG_BOOL, NULL, NULL, "Delete, then make anew" }, { "grace-period", 0, FLAG_INT, NULL, "-1", "Accepted for compatibility" },
+	F_OUTPUT, { "save-config", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility" }, F_MANAGED, { "subresource", 0, FLAG_STRING, NULL, NULL, "Accepted for compatibility", FLAG_HIDDEN }, F_TEMPLATE,
+	{ "timeout", 0, FLAG_DURATION, NULL, "0s", "Accepted for compatibility" }, F_VALIDATE, { "wait", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility" },
+};
+static const struct flag last_applied_flags[] = { { "all", 0, FLAG_BOOL, NULL, NULL, "All objects of the type" }, F_FILENAME, F_OUTPUT, F_SELECTOR };
 static const struct flag events_flags[] = {
-	F_ALL_NAMESPACES, { "for", 0, FLAG_STRING, NULL, NULL, "Of this object (TYPE/NAME)" }, { "no-headers", 0, FLAG_BOOL, NULL, NULL, "Leave out the head" }, F_OUTPUT, F_MANAGED, F_TEMPLATE,
-	{ "types", 0, FLAG_STRING, NULL, NULL, "Normal, Warning" },
+	F_ALL_NAMESPACES, { "chunk-size", 0, FLAG_INT, NULL, "500", "Accepted for compatibility" }, { "for", 0, FLAG_STRING, NULL, NULL, "Only of this object (pod/x)" },
+	{ "no-headers", 0, FLAG_BOOL, NULL, NULL, "Leave out the head of the table" }, F_OUTPUT, F_MANAGED, F_TEMPLATE, { "types", 0, FLAG_CSV, NULL, NULL, "Only these: Normal, Warning" },
 };
 static const struct flag autoscale_flags[] = {
-	{ "cpu-percent", 0, FLAG_INT, NULL, "-1", "Use of the requested CPU to aim at" }, F_DRY_RUN, F_MANAGER("kubectl-autoscale"), F_FILENAME, { "max", 0, FLAG_INT, NULL, "-1", "Most pods" },
-	{ "min", 0, FLAG_INT, NULL, "-1", "Fewest pods" }, { "name", 0, FLAG_STRING, NULL, NULL, "Name of the autoscaler" }, F_OUTPUT, F_MANAGED, F_TEMPLATE,
+	{ "all", 0, FLAG_BOOL, NULL, NULL, "All objects of the type" }, { "cpu-percent", 0, FLAG_INT, NULL, "-1", "Share of the requested CPU that pods shall use" }, F_DRY_RUN, F_MANAGER("kubectl-autoscale"), F_FILENAME,
+	{ "max", 0, FLAG_INT, NULL, "-1", "Most pods" }, { "min", 0, FLAG_INT, NULL, "-1", "Fewest pods" }, { "name", 0, FLAG_STRING, NULL, NULL, "Name of the autoscaler" }, F_OUTPUT, F_SELECTOR, F_MANAGED, F_TEMPLATE,
 };
-static const struct flag top_flags[] = { F_ALL_NAMESPACES, F_SELECTOR };
+static const struct flag certificate_flags[] = { F_FILENAME, { "force", 0, FLAG_BOOL, NULL, NULL, "Accepted for compatibility" }, F_OUTPUT, F_MANAGED, F_TEMPLATE };
+static const struct flag top_flags[] = { F_ALL_NAMESPACES, { "containers", 0, FLAG_BOOL, NULL, NULL, "A line a container" }, { "no-headers", 0, FLAG_BOOL, NULL, NULL, "Leave out the head of the table" }, F_SELECTOR, { "sort-by", 0, FLAG_STRING, NULL, NULL, "cpu or memory" } };
+static const struct flag set_subject_flags[] = {
+	SET_FLAGS, { "group", 0, FLAG_LIST, NULL, NULL, "Group that gets it" }, { "serviceaccount", 0, FLAG_LIST, NULL, NULL, "NAMESPACE:NAME that gets it" }, { "user", 0, FLAG_LIST, NULL, NULL, "User that gets it" },
+};
+static const struct flag dump_flags[] = { { "namespaces", 0, FLAG_CSV, NULL, NULL, "Namespaces to dump; kube-system and the current one without it" } };

@@ -2,6 +2,7 @@
 /* The functions that templates can call: Go's own, then docker's. */
 #include "cli/template_int.h"
 #include <ctype.h>
+#include "codec/base64.h"
 #include "base/auto.h"
 
 typedef struct val V;
@@ -441,6 +442,17 @@ static int f_truncate(struct arena *a, const V *v, size_t n, V *ret, struct err 
 	return 0;
 }
 
+static int f_base64decode(struct arena *a, const V *v, size_t n, V *ret, struct err *e)
+{
+	struct buf b = BUF_INIT(64 << 20);
+	if (base64_decode(&b, as_text(a, &v[0])) < 0) {
+		buf_release(&b);
+		return err_set(e, EINVAL, "base64decode: illegal base64 data");
+	}
+	*ret = text_of(a, &b);
+	return 0;
+}
+
 const struct func *func_find(struct slice name)
 {
 	static const struct func funcs[] = {
@@ -451,7 +463,7 @@ const struct func *func_find(struct slice name)
 		{ "html", 1, -1, f_html }, { "js", 1, -1, f_js }, { "urlquery", 1, 1, f_urlquery },
 		{ "json", 1, 1, f_json }, { "split", 2, 2, f_split }, { "join", 2, 2, f_join },
 		{ "title", 1, 1, f_title }, { "lower", 1, 1, f_lower }, { "upper", 1, 1, f_upper },
-		{ "pad", 3, 3, f_pad }, { "truncate", 2, 2, f_truncate },
+		{ "base64decode", 1, 1, f_base64decode }, { "pad", 3, 3, f_pad }, { "truncate", 2, 2, f_truncate },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(funcs); i++)
 		if (slice_is(name, funcs[i].name))

@@ -88,6 +88,7 @@ int kctl_server_error(struct kctl *k, int status, struct slice body, struct err 
 		reason = kctl_text_at(k, &t, "reason");
 		message = kctl_text_at(k, &t, "message");
 	}
+	k->server_message = message;
 	static const struct { const char *reason; int code; } codes[] = {
 		{ "NotFound", ENOENT }, { "AlreadyExists", EEXIST }, { "Conflict", EBUSY }, { "Forbidden", EACCES }, { "Unauthorized", EKEYREJECTED },
 		{ "Invalid", EINVAL }, { "BadRequest", EINVAL }, { "Expired", ESTALE }, { "Gone", ESTALE }, { "UnsupportedMediaType", EOPNOTSUPP },
@@ -96,15 +97,24 @@ int kctl_server_error(struct kctl *k, int status, struct slice body, struct err 
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
 		if (!strcmp(codes[i].reason, reason))
 			code = codes[i].code;
-	if (!*message)
+	if (status == 404 && !*message)
+		code = ENOENT;
+	if (!*message && status == 404)
+		k->long_error = "Error from server (NotFound): the server could not find the requested resource";
+	else if (!*message)
 		k->long_error = kctl_fmt(k, "Error from server: the server answered %d: %.*s", status, (int)MIN(body.len, (size_t)2000), body.ptr ? body.ptr : "");
 	else if (!strcmp(reason, "Invalid") && !strncmp(message, "The ", 4))
 		k->long_error = message;
-	else if (!strcmp(reason, "Invalid") && *kctl_text_at(k, &t, "details.kind")) {
+	else if (!strcmp(reason, "Invalid") && tree_path(&t, "details.causes.0") == NULL && !tree_path(&t, "details.causes"))
+		k->long_error = kctl_fmt(k, "The request is invalid: patch: %s", strstr(message, "error in ") ? strstr(message, "error in ") : strstr(message, "patch: ") ? strstr(message, "patch: ") + 7 : message);
+	else if (!strcmp(reason, "Invalid") && (*kctl_text_at(k, &t, "details.kind") || tree_path(&t, "details.causes"))) {
 		/* kubectl says it anew from the causes: one a line when there are several */
 		const struct tree *causes = tree_path(&t, "details.causes");
 		struct buf out AUTO(buf) = BUF_INIT(1 << 20);
-		buf_addf(&out, "The %s \"%s\" is invalid", kctl_text_at(k, &t, "details.kind"), kctl_text_at(k, &t, "details.name"));
+		if (!*kctl_text_at(k, &t, "details.kind"))
+			buf_adds(&out, "The request is invalid");
+		else
+			buf_addf(&out, "The %s \"%s\" is invalid", kctl_text_at(k, &t, "details.kind"), kctl_text_at(k, &t, "details.name"));
 		if (causes && causes->n > 1)
 			buf_adds(&out, ": ");
 		for (uint32_t i = 0; causes && i < causes->n; i++)

@@ -104,6 +104,8 @@ static int apply_one(struct kctl *k, struct kctl_target *t, const char *dry, str
 		if (!strcmp(dry, "client"))
 			return kctl_print_done(k, t, &modified, "created", e);
 		r = kctl_send_wait(k, "POST", kctl_path(k, &t->kind, t->ns, NULL, NULL, kctl_write_query(k, "kubectl-client-side-apply")), NULL, &modified, &got, e);
+		if (r < 0 && k->long_error && !strncmp(k->long_error, "Error from server", 17) && strchr(k->long_error, ':'))
+			k->long_error = kctl_fmt(k, "%.*s: error when creating \"%s\"%s", (int)strcspn(k->long_error, ":"), k->long_error, t->source, strchr(k->long_error, ':'));
 		return r < 0 ? r : kctl_print_done(k, t, &got, "created", e);
 	}
 	for (int tries = 0; r == 0; tries++) {
@@ -116,7 +118,7 @@ static int apply_one(struct kctl *k, struct kctl_target *t, const char *dry, str
 			return kctl_print_done(k, t, &current, "configured", e);
 		r = kctl_send_wait(k, "PATCH", kctl_path(k, &t->kind, t->ns, t->name, NULL, kctl_write_query(k, "kubectl-client-side-apply")), type, &patch, &got, e);
 		if (r == 0) {
-			bool same = !strcmp(kctl_text_at(k, &got, "metadata.resourceVersion"), kctl_text_at(k, &current, "metadata.resourceVersion"));
+			bool same = strcmp(dry, "server") && !strcmp(kctl_text_at(k, &got, "metadata.resourceVersion"), kctl_text_at(k, &current, "metadata.resourceVersion"));
 			return kctl_print_done(k, t, &got, same ? "unchanged" : "configured", e);
 		}
 		if (r != -EBUSY || tries == 5)
@@ -149,7 +151,7 @@ int kcmd_apply(struct kctl *k, struct err *e)
 		struct kctl_target *t = &all.v[i];
 		int one = server ? apply_server_side(k, t, &why) : apply_one(k, t, dry, &why);
 		if (one < 0) {
-			if (k->long_error && !strncmp(k->long_error, "Error from server", 17)) {
+			if (k->long_error && !strncmp(k->long_error, "Error from server", 17) && !strstr(k->long_error, "error when creating")) {
 				const char *colon = strchr(k->long_error, ':');
 				k->long_error = kctl_fmt(k, "%.*s: error when applying \"%s\"%s", (int)(colon - k->long_error), k->long_error, t->source, colon);
 			}

@@ -107,6 +107,15 @@ int kctl_targets_wait(struct kctl *k, int first, unsigned mode, struct kctl_targ
 		return kctl_read_files_wait(k, ret, e);
 	}
 	if (k->f.argc <= first) {
+		if (!strcmp(k->cmd->path, "describe"))
+			return err_set(e, EINVAL, "You must specify the type of resource to describe. Use \"kubectl api-resources\" for a complete list of supported resources.");
+		if (!strcmp(k->cmd->path, "get")) {
+			kctl_warn(k, "You must specify the type of resource to get. Use \"kubectl api-resources\" for a complete list of supported resources.\n");
+			return err_set(e, EINVAL, "Required resource not specified.\nUse \"kubectl explain <resource>\" for a detailed description of that resource (e.g. kubectl explain pods).\n"
+				"See 'kubectl get -h' for help and examples");
+		}
+		if (!strncmp(k->cmd->path, "rollout ", 8))
+			return err_set(e, EINVAL, "required resource not specified");
 		if (mode & KARGS_FILES)
 			return err_set(e, EINVAL, "You must provide one or more resources by argument or filename.\nExample resource specifications include:\n"
 				"   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'");
@@ -186,12 +195,12 @@ static int add_document(struct kctl *k, const struct tree *doc, const char *sour
 	if (!doc || doc->type == TREE_NULL || (doc->type == TREE_MAP && doc->n == 0))
 		return 0;
 	if (!*kind)
-		return err_set(e, EINVAL, "error parsing %s: Object 'Kind' is missing in the document", source);
+		return err_set(e, EINVAL, "error validating \"%s\": error validating data: kind not set; if you choose to ignore these errors, turn validation off with --validate=false", source);
 	if (!*version)
 		return err_set(e, EINVAL, "error validating \"%s\": error validating data: apiVersion not set; if you choose to ignore these errors, turn validation off with --validate=false", source);
 	const struct tree *items = tree_gets(doc, "items");
 	size_t n = strlen(kind);
-	if (items && items->type == TREE_LIST && n > 4 && !strcmp(kind + n - 4, "List")) {
+	if (items && items->type == TREE_LIST && n >= 4 && !strcmp(kind + n - 4, "List")) {
 		for (uint32_t i = 0; i < items->n && r == 0; i++)
 			r = add_document(k, tree_at(items, i), source, ret, e);
 		return r;
@@ -203,8 +212,11 @@ static int add_document(struct kctl *k, const struct tree *doc, const char *sour
 	if (r == -ENOENT) {
 		char why[300];
 		fmt_into(why, sizeof why, "%s", e->text);
-		return err_set(e, ENOENT, "resource mapping not found for name: \"%s\" namespace: \"%s\" from \"%s\": %s\nensure CRDs are installed first",
+		/* the others of the file are still done */
+		kctl_warn(k, "error: resource mapping not found for name: \"%s\" namespace: \"%s\" from \"%s\": %s\nensure CRDs are installed first",
 			kctl_text_at(k, doc, "metadata.name"), kctl_text_at(k, doc, "metadata.namespace"), source, why);
+		k->skipped = true;
+		return 0;
 	}
 	if (r < 0)
 		return r;

@@ -31,6 +31,8 @@ static int split_pairs(struct kctl *k, const char *what, struct pairs *ret, int 
 		return err_nomem(e);
 	for (size_t i = 0; i < ret->n; i++) {
 		struct slice key, value, all = slice_of(k->f.argv[first + (int)i]);
+		if (slice_cut(all, '=', &key, &value) && !strcmp(what, "label") && slice_find(value, '=') >= 0)
+			return err_set(e, EINVAL, "invalid label spec: %s", all.ptr);
 		if (slice_cut(all, '=', &key, &value))
 			ret->values[i] = value.ptr;
 		else
@@ -38,7 +40,7 @@ static int split_pairs(struct kctl *k, const char *what, struct pairs *ret, int 
 		ret->keys[i] = kctl_fmt(k, "%.*s", SLICE_FMT(key));
 		for (size_t j = 0; j < i; j++)
 			if (!strcmp(ret->keys[j], ret->keys[i]) && !ret->values[j] != !ret->values[i])
-				return err_set(e, EINVAL, "can not both modify and remove the following %s(s) in the same command: %s", what, ret->keys[i]);
+				return err_set(e, EINVAL, "can not both modify and remove a%s %s in the same command", *what == 'a' ? "n" : "", what);
 	}
 	return 0;
 }
@@ -62,14 +64,15 @@ static int change_pairs(struct kctl *k, const char *member, const char *what, co
 		struct kctl_target *t = &all.v[i];
 		struct tree now, got, patch = tree_map();
 		struct err why = { 0 };
-		bool changed = false, removed = false, set = false, refused = false;
+		bool changed = false, lost = false, removed = false, set = false, refused = false;
 		int one = kctl_get_wait(k, kctl_path(k, &t->kind, t->ns, t->name, NULL, NULL), &now, &why);
 		const struct tree *have = one == 0 ? tree_path(&now, kctl_fmt(k, "metadata.%s", member)) : NULL;
 		struct tree *meta = kctl_map(k, &patch, "metadata"), *change = kctl_map(k, meta, member);
 		for (size_t j = 0; one == 0 && j < p.n; j++) {
 			const struct tree *old = tree_get(have, slice_of(p.keys[j]));
 			if (!p.values[j]) {
-				if (!old && !list)
+				lost |= !old;
+				if (!old && !list && !strcmp(what, "label"))
 					kctl_print(k, "%s \"%s\" not found.\n", what, p.keys[j]);
 				removed |= old != NULL;
 				changed |= old != NULL;
@@ -78,7 +81,8 @@ static int change_pairs(struct kctl *k, const char *member, const char *what, co
 				continue;
 			}
 			if (old && !slice_is(tree_text(old), p.values[j]) && !flag_bool(&k->f, "overwrite")) {
-				one = err_set(&why, EINVAL, "'%s' already has a value (%.*s), and --overwrite is false", p.keys[j], SLICE_FMT(tree_text(old)));
+				one = err_set(&why, EINVAL, strcmp(what, "label") ? "--overwrite is false but found the following declared annotation(s): '%s' already has a value (%.*s)" :
+					"'%s' already has a value (%.*s), and --overwrite is false", p.keys[j], SLICE_FMT(tree_text(old)));
 				refused = true;
 				break;
 			}
@@ -102,7 +106,7 @@ static int change_pairs(struct kctl *k, const char *member, const char *what, co
 		}
 		if (one == 0 && !list) {
 			if (!strcmp(what, "label"))
-				did = !changed ? "not labeled" : removed && !set ? undid : "labeled";
+				did = !changed && !lost ? "not labeled" : removed && !set ? undid : "labeled";
 			one = kctl_print_done(k, t, &got, did, &why);
 		}
 		if (one < 0) {
@@ -132,7 +136,14 @@ int kcmd_scale(struct kctl *k, struct err *e)
 		struct tree scale, got, patch = tree_map();
 		struct err why = { 0 };
 		int64_t is = 0;
-		int one = kctl_get_wait(k, kctl_path(k, &t->kind, t->ns, t->name, "scale", NULL), &scale, &why);
+		int one = kctl_get_wait(k, kctl_path(k, &t->kind, t->ns, t->name, NULL, NULL), &scale, &why);
+		if (one == -ENOENT && k->long_error && strchr(k->long_error, ':')) {
+			k->long_error = kctl_fmt(k, "error: no objects passed to scale %s", strchr(k->long_error, ':') + 2);
+			failed = kctl_failed(k, &why);
+			continue;
+		}
+		if (one == 0 && (one = kctl_get_wait(k, kctl_path(k, &t->kind, t->ns, t->name, "scale", NULL), &scale, &why)) == -ENOENT)
+			k->long_error = kctl_fmt(k, "Error from server (NotFound): the server could not find the requested resource (patch %s %s)", t->kind.plural, t->name);
 		if (one == 0)
 			tree_i64(tree_path(&scale, "spec.replicas"), &is);
 		if (one == 0 && current >= 0 && is != current)

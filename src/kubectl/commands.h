@@ -54,42 +54,49 @@ int kcmd_attach(struct kctl *k, struct err *e);
 int kcmd_cp(struct kctl *k, struct err *e);
 int kcmd_port_forward(struct kctl *k, struct err *e);         /* forward.c */
 int kcmd_proxy(struct kctl *k, struct err *e);
-int kcmd_config_view(struct kctl *k, struct err *e);    /* config.c */
-int kcmd_config_current_context(struct kctl *k, struct err *e);
+int kcmd_cluster_info_dump(struct kctl *k, struct err *e);    /* dump.c */
+int kcmd_explain(struct kctl *k, struct err *e);              /* explain.c */
+int kcmd_describe(struct kctl *k, struct err *e);             /* describe.c */
+int kcmd_config_view(struct kctl *k, struct err *e);          /* config.c */
+int kcmd_config_current(struct kctl *k, struct err *e);
 int kcmd_config_get_contexts(struct kctl *k, struct err *e);
 int kcmd_config_get_clusters(struct kctl *k, struct err *e);
 int kcmd_config_get_users(struct kctl *k, struct err *e);
-int kcmd_config_use_context(struct kctl *k, struct err *e);
+int kcmd_config_use(struct kctl *k, struct err *e);
 int kcmd_config_set_context(struct kctl *k, struct err *e);
 int kcmd_config_set_cluster(struct kctl *k, struct err *e);
 int kcmd_config_set_credentials(struct kctl *k, struct err *e);
 int kcmd_config_delete_context(struct kctl *k, struct err *e);
 int kcmd_config_delete_cluster(struct kctl *k, struct err *e);
 int kcmd_config_delete_user(struct kctl *k, struct err *e);
-int kcmd_config_rename_context(struct kctl *k, struct err *e);
+int kcmd_config_rename(struct kctl *k, struct err *e);
 int kcmd_config_set(struct kctl *k, struct err *e);
 int kcmd_config_unset(struct kctl *k, struct err *e);
-int kcmd_auth_can_i(struct kctl *k, struct err *e);    /* auth.c */
+int kcmd_auth_can_i(struct kctl *k, struct err *e);           /* auth.c */
 int kcmd_auth_whoami(struct kctl *k, struct err *e);
-int kcmd_certificate_approve(struct kctl *k, struct err *e);
-int kcmd_certificate_deny(struct kctl *k, struct err *e);
-int kcmd_cordon(struct kctl *k, struct err *e);    /* nodes.c */
+int kcmd_cordon(struct kctl *k, struct err *e);               /* nodes.c */
 int kcmd_uncordon(struct kctl *k, struct err *e);
 int kcmd_drain(struct kctl *k, struct err *e);
 int kcmd_taint(struct kctl *k, struct err *e);
-int kcmd_edit(struct kctl *k, struct err *e);    /* edit.c */
-int kcmd_replace(struct kctl *k, struct err *e);
+int kcmd_edit(struct kctl *k, struct err *e);                 /* edit.c */
 int kcmd_diff(struct kctl *k, struct err *e);
-int kcmd_cluster_info(struct kctl *k, struct err *e);    /* more.c */
-int kcmd_cluster_info_dump(struct kctl *k, struct err *e);
+int kcmd_replace(struct kctl *k, struct err *e);
+int kcmd_view_last_applied(struct kctl *k, struct err *e);
+int kcmd_cluster_info(struct kctl *k, struct err *e);         /* more.c */
 int kcmd_events(struct kctl *k, struct err *e);
 int kcmd_autoscale(struct kctl *k, struct err *e);
+int kcmd_certificate_approve(struct kctl *k, struct err *e);
+int kcmd_certificate_deny(struct kctl *k, struct err *e);
 int kcmd_top(struct kctl *k, struct err *e);
+int kcmd_complete(struct kctl *k, struct err *e);
 int kcmd_completion(struct kctl *k, struct err *e);
-int kcmd_explain(struct kctl *k, struct err *e);              /* explain.c */
-int kcmd_describe(struct kctl *k, struct err *e);             /* describe.c */
+int kcmd_set_serviceaccount(struct kctl *k, struct err *e);
+int kcmd_set_selector(struct kctl *k, struct err *e);
+int kcmd_set_subject(struct kctl *k, struct err *e);
 
 /* Shared by them. */
+/* Lines "resource\t[url]\t[names]\t[verbs]" of policy rules. auth.c */
+void kctl_rules(struct kctl *k, const struct tree *rules, struct buf *lines, const char *indent);
 /* Sends (or, dry, only prints) a new object and says what was done; got is the answer. run.c */
 int kctl_create_one(struct kctl *k, struct kctl_target *t, const char *manager, const char *did, struct tree *got, struct err *e);
 /* --overrides onto an object. run.c */

@@ -132,9 +132,18 @@ static struct slice data_of(struct kctl *k, const struct tree *t, const char *ke
 
 static const char *or_null(const char *s) { return s && *s ? s : NULL; }
 
+/* Whether the command itself has a flag of this name (create rolebinding --user): then it says nothing of the connection. */
+static bool is_own(struct kctl *k, const char *flag)
+{
+	for (size_t i = 0; k->cmd && i < k->cmd->n_flags; i++)
+		if (!strcmp(k->cmd->flags[i].name, flag))
+			return true;
+	return false;
+}
+
 static const char *first_of(struct kctl *k, const char *flag, const struct tree *t, const char *key)
 {
-	const char *v = flag_str(&k->f, flag);
+	const char *v = is_own(k, flag) ? "" : flag_str(&k->f, flag);
 	return *v ? v : or_null(kctl_text(k, tree_gets(t, key)));
 }
 
@@ -151,13 +160,13 @@ int kctl_client(struct kctl *k, struct err *e)
 		name = kctl_text_at(k, &config, "current-context");
 	const struct tree *context = named(k, &config, "contexts", name, "context");
 	if (!context && *flag_str(&k->f, "context"))
-		return err_set(e, EINVAL, "context \"%s\" does not exist", name);
+		return err_set(e, EINVAL, "Error in configuration: context was not found for specified context: %s", name);
 	const char *cluster_name = first_of(k, "cluster", context, "cluster"), *user_name = first_of(k, "user", context, "user");
 	const struct tree *cluster = cluster_name ? named(k, &config, "clusters", cluster_name, "cluster") : NULL;
 	const struct tree *user = user_name ? named(k, &config, "users", user_name, "user") : NULL;
 	if (!cluster && *flag_str(&k->f, "cluster"))
-		return err_set(e, EINVAL, "cluster \"%s\" does not exist", cluster_name);
-	if (!user && *flag_str(&k->f, "user"))
+		return err_set(e, EINVAL, "no server found for cluster \"%s\"", cluster_name);
+	if (!user && !is_own(k, "user") && *flag_str(&k->f, "user"))
 		return err_set(e, EINVAL, "auth info \"%s\" does not exist", user_name);
 	const char *ns = first_of(k, "namespace", context, "namespace");
 	k->ns = ns ? ns : "default";

@@ -142,7 +142,9 @@ int kcmd_delete(struct kctl *k, struct err *e)
 			uid = kctl_text_at(k, &got, "metadata.uid");
 		gone[n_gone++] = (struct gone){ t, uid };
 	}
-	if (!flag_bool(&k->f, "wait") || strcmp(dry, "none"))
+	if (!all.n)
+		kctl_print(k, "No resources found\n");
+	if (!flag_bool(&k->f, "wait") || strcmp(dry, "none") || failed)
 		return failed;
 	for (size_t i = 0; i < n_gone; i++)
 		if ((r = kctl_await_gone_wait(k, gone[i].t, gone[i].uid, flag_num(&k->f, "timeout"), e)) < 0)

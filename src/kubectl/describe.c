@@ -268,6 +268,8 @@ static void workload(struct desc *d, const struct tree *o)
 		desc_line(d, 0, "Update Strategy:\t%s", desc_at(d, o, "spec.updateStrategy.type"));
 		if (tree_path(o, "spec.updateStrategy.rollingUpdate.partition"))
 			desc_line(d, 1, "Partition:\t%s", desc_at(d, o, "spec.updateStrategy.rollingUpdate.partition"));
+		if (tree_path(o, "spec.updateStrategy.rollingUpdate.maxUnavailable"))
+			desc_line(d, 1, "MaxUnavailable:\t%s", desc_at(d, o, "spec.updateStrategy.rollingUpdate.maxUnavailable"));
 	} else {
 		desc_line(d, 0, "Replicas:\t%s current / %s desired", number(d, o, "status.replicas"), number(d, o, "spec.replicas"));
 	}
@@ -291,7 +293,7 @@ static void workload(struct desc *d, const struct tree *o)
 	}
 }
 
-static void endpoints_of(struct desc *d, const struct tree *o, const char *port, struct buf *out)
+void desc_endpoints(struct desc *d, const struct tree *o, const char *port, struct buf *out)
 {
 	const struct tree *slices = desc_list_wait(d, "endpointslices.discovery.k8s.io", desc_at(d, o, "metadata.namespace"), kctl_fmt(d->k, "kubernetes.io/service-name=%s", desc_at(d, o, "metadata.name")), NULL);
 	unsigned n = 0;
@@ -335,7 +337,7 @@ static void service(struct desc *d, const struct tree *o)
 	desc_line(d, 0, "Type:\t%s", desc_at(d, o, "spec.type"));
 	if (*desc_at(d, o, "spec.ipFamilyPolicy"))
 		desc_line(d, 0, "IP Family Policy:\t%s", desc_at(d, o, "spec.ipFamilyPolicy"));
-	list_line(d, "IP Families:", tree_path(o, "spec.ipFamilies"), NULL);
+	list_line(d, "IP Families:", tree_path(o, "spec.ipFamilies"), "<none>");
 	desc_line(d, 0, "IP:\t%s", desc_at(d, o, "spec.clusterIP"));
 	list_line(d, "IPs:", tree_path(o, "spec.clusterIPs"), "<none>");
 	list_line(d, "External IPs:", tree_path(o, "spec.externalIPs"), NULL);
@@ -351,7 +353,7 @@ static void service(struct desc *d, const struct tree *o)
 		desc_line(d, 0, "TargetPort:\t%s/%s", desc_at(d, p, "targetPort"), proto);
 		if (*desc_at(d, p, "nodePort") && strcmp(desc_at(d, p, "nodePort"), "0"))
 			desc_line(d, 0, "NodePort:\t%s  %s/%s", shown, desc_at(d, p, "nodePort"), proto);
-		endpoints_of(d, o, name, &ends);
+		desc_endpoints(d, o, name, &ends);
 		desc_line(d, 0, "Endpoints:\t%s", ends.ptr);
 	}
 	desc_line(d, 0, "Session Affinity:\t%s", desc_at(d, o, "spec.sessionAffinity"));
@@ -539,16 +541,18 @@ static void namespace_(struct desc *d, const struct tree *o)
 	if (!quota || !quota->n)
 		desc_line(d, 0, "\nNo resource quota.");
 	for (uint32_t i = 0; quota && i < quota->n; i++) {
-		const struct tree *hard = tree_path(tree_at(quota, i), "status.hard"), *used = tree_path(tree_at(quota, i), "status.used");
-		desc_line(d, 0, "%sResource Quotas\n  Name:\t%s\n  Resource\tUsed\tHard\n  --------\t---\t---", i ? "" : "\n", desc_at(d, tree_at(quota, i), "metadata.name"));
-		for (uint32_t j = 0; hard && j < hard->n; j++)
-			desc_line(d, 1, "%.*s\t%s\t%s", (int)hard->members[j].key_len, hard->members[j].key, kctl_text(d->k, tree_get(used, slice_n(hard->members[j].key, hard->members[j].key_len))),
-				kctl_text(d->k, &hard->members[j].value));
+		if (!i)
+			desc_line(d, 0, "\nResource Quotas");
+		desc_line(d, 1, "Name:\t%s\n  Resource\tUsed\tHard\n  --------\t---\t---", desc_at(d, tree_at(quota, i), "metadata.name"));
+		desc_quota_lines(d, 1, tree_at(quota, i));
 	}
 	if (!limits || !limits->n)
 		desc_line(d, 0, "\nNo LimitRange resource.");
-	for (uint32_t i = 0; limits && i < limits->n; i++)
-		desc_line(d, 0, "\nResource Limits\n Name:\t%s", desc_at(d, tree_at(limits, i), "metadata.name"));
+	for (uint32_t i = 0; limits && i < limits->n; i++) {
+		if (!i)
+			desc_line(d, 0, "\nResource Limits\n Type\tResource\tMin\tMax\tDefault Request\tDefault Limit\tMax Limit/Request Ratio\n ----\t--------\t---\t---\t---------------\t-------------\t-----------------------");
+		desc_limit_lines(d, " ", tree_at(limits, i));
+	}
 }
 
 static void job(struct desc *d, const struct tree *o)
@@ -667,6 +671,10 @@ static void generic(struct desc *d, const struct tree *o)
 static const struct { const char *kind; void (*print)(struct desc *d, const struct tree *o); bool no_events; } rows[] = {
 	{ "Pod", desc_pod }, { "Deployment", deployment }, { "ReplicaSet", workload }, { "ReplicationController", workload }, { "DaemonSet", workload }, { "StatefulSet", workload },
 	{ "Service", service }, { "Secret", secret, true }, { "ConfigMap", configmap }, { "Node", node }, { "Namespace", namespace_, true }, { "Job", job }, { "CronJob", cronjob },
+	{ "ServiceAccount", desc_account }, { "Role", desc_role, true }, { "ClusterRole", desc_role, true }, { "RoleBinding", desc_binding, true }, { "ClusterRoleBinding", desc_binding, true },
+	{ "ResourceQuota", desc_quota, true }, { "LimitRange", desc_limits, true }, { "PriorityClass", desc_priority }, { "PersistentVolumeClaim", desc_claim }, { "PersistentVolume", desc_volume },
+	{ "StorageClass", desc_class }, { "IngressClass", desc_ingress_class }, { "Ingress", desc_ingress }, { "HorizontalPodAutoscaler", desc_hpa }, { "PodDisruptionBudget", desc_budget },
+	{ "Endpoints", desc_ends }, { "EndpointSlice", desc_slice },
 };
 
 static int describe_one(struct kctl *k, const struct kctl_target *t, const struct tree *o, bool first, struct err *e)

@@ -24,3 +24,23 @@ void desc_selector_tail(struct desc *d, const struct tree *spec);
 /* Lists from the server that a description needs; a failure leaves them out, as kubectl does. */
 const struct tree *desc_list_wait(struct desc *d, const char *kind, const char *ns, const char *label_selector, const char *field_selector);
 void desc_conditions(struct desc *d, const struct tree *list, bool with_reason);
+/* What is not a workload (describe_more.c). */
+void desc_account(struct desc *d, const struct tree *o);
+void desc_role(struct desc *d, const struct tree *o);
+void desc_binding(struct desc *d, const struct tree *o);
+void desc_quota(struct desc *d, const struct tree *o);
+void desc_quota_lines(struct desc *d, int level, const struct tree *o);
+void desc_limits(struct desc *d, const struct tree *o);
+void desc_limit_lines(struct desc *d, const char *indent, const struct tree *o);
+void desc_priority(struct desc *d, const struct tree *o);
+void desc_claim(struct desc *d, const struct tree *o);
+void desc_volume(struct desc *d, const struct tree *o);
+void desc_class(struct desc *d, const struct tree *o);
+void desc_ingress_class(struct desc *d, const struct tree *o);
+void desc_ingress(struct desc *d, const struct tree *o);
+void desc_hpa(struct desc *d, const struct tree *o);
+void desc_budget(struct desc *d, const struct tree *o);
+void desc_ends(struct desc *d, const struct tree *o);
+void desc_slice(struct desc *d, const struct tree *o);
+/* The ready ends of a service's port, "10.0.0.1:80,… + 2 more…". describe.c */
+void desc_endpoints(struct desc *d, const struct tree *service, const char *port, struct buf *out);

@@ -93,7 +93,7 @@ static void env_line(struct desc *d, int level, const struct tree *e)
 	const struct tree *from = tree_gets(e, "valueFrom"), *field = tree_gets(from, "fieldRef"), *resource = tree_gets(from, "resourceFieldRef"), *secret = tree_gets(from, "secretKeyRef"),
 		*config = tree_gets(from, "configMapKeyRef");
 	if (field)
-		desc_line(d, level, "%s:\t%s (%s:%s)", name, d->pod ? desc_at(d, d->pod, desc_at(d, field, "fieldPath")) : "", desc_or(d, tree_gets(field, "apiVersion"), "v1"),
+		desc_line(d, level, "%s:\t%s (%s:%s)", name, d->pod && !strncmp(desc_at(d, field, "fieldPath"), "metadata.", 9) ? desc_at(d, d->pod, desc_at(d, field, "fieldPath")) : "", desc_or(d, tree_gets(field, "apiVersion"), "v1"),
 			desc_at(d, field, "fieldPath"));
 	else if (resource)
 		desc_line(d, level, "%s:\t (%s)", name, desc_at(d, resource, "resource"));

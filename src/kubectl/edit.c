@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kubectl edit, replace and diff: whole objects against what is there. */
+/* kubectl edit, diff, replace, apply view-last-applied: whole objects against what the server has. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,182 +9,242 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/path.h"
 #include "kubectl/commands.h"
 #include "schema/patch.h"
 
-static int run_program(const char *command, const char *const *args, struct err *e)
+#define LAST "kubectl.kubernetes.io/last-applied-configuration"
+enum { TEXT_MAX = 16 << 20 };
+
+/* Runs a shell command with arguments behind it, on this terminal; its exit code. The only program that kubectl runs: the loop stands still meanwhile. */
+static int run_program(struct kctl *k, const char *command, const char *a, const char *b, struct err *e)
 {
 	int status;
+	kctl_flush(k);
 	pid_t pid = fork();
+	if (pid < 0)
+		return err_sys(e, errno, "run %s", command);
 	if (pid == 0) {
-		const char *argv[16] = { "/bin/sh", "-c", command, "kubectl" };
-		int n = 4;
-		for (int i = 0; args[i] && n < 15; i++)
-			argv[n++] = args[i];
-		execv(argv[0], (char **)argv);
+		execl("/bin/sh", "sh", "-c", kctl_fmt(k, "%s \"$@\"", command), "sh", a, b, (char *)NULL);
 		_exit(127);
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
-		return err_sys(e, errno, "run %s", command);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 127;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(e, errno, "wait for %s", command);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* Without what the server alone writes. */
-static int for_people(struct kctl *k, const struct tree *o, struct tree *ret, struct err *e)
+static int without_managed(struct kctl *k, const struct tree *o, struct tree *ret, struct err *e)
 {
 	if (tree_copy(o, &k->arena, ret) < 0)
 		return err_nomem(e);
-	struct tree *meta = tree_get_mut(ret, SLICE("metadata"));
-	if (meta && !flag_bool(&k->f, "show-managed-fields"))
-		tree_remove(meta, SLICE("managedFields"));
+	struct tree *m = tree_get_mut(ret, SLICE("metadata"));
+	if (m && m->type == TREE_MAP)
+		tree_remove(m, SLICE("managedFields"));
 	return 0;
 }
 
-static int diff_to(struct kctl *k, const struct kctl_target *t, const struct tree *from, const struct tree *to, struct tree *patch, const char **media, struct err *e)
+static int write_text(const char *path, const struct tree *o, const char *head, struct err *e)
 {
-	if (t->kind.type.domain) {
-		*media = "application/strategic-merge-patch+json";
-		return tree_strategic_diff(t->kind.type, from, to, &k->arena, patch, e);
-	}
-	*media = "application/merge-patch+json";
-	return tree_merge_diff(from, to, &k->arena, patch, e);
+	struct buf out AUTO(buf) = BUF_INIT(TEXT_MAX);
+	buf_adds(&out, head);
+	int r = o ? tree_to_yaml(o, SCHEMA_SORTED, &out) : 0;
+	return r < 0 ? err_sys(e, -r, "write %s", path) : file_write_atomic(AT_FDCWD, path, buf_slice(&out), 0600, e);
 }
 
-static int edit_one(struct kctl *k, const struct kctl_target *t, struct err *e)
+/* --- edit --------------------------------------------------------------------------------------- */
+static const char edit_head[] = "# Please edit the object below. Lines beginning with a '#' will be ignored,\n"
+	"# and an empty file will abort the edit. If an error occurs while saving this file will be\n# reopened with the relevant failures.\n#\n";
+
+static const char *editor(void)
 {
-	struct tree now, shown, docs, patch, got;
-	struct buf text AUTO(buf) = BUF_INIT(16 << 20), after AUTO(buf) = BUF_INIT(16 << 20);
-	char path[] = "/tmp/kubectl-edit-XXXXXX.yaml";
-	const char *editor = getenv("KUBE_EDITOR"), *sub = *flag_str(&k->f, "subresource") ? flag_str(&k->f, "subresource") : NULL, *media;
-	if (!editor || !*editor)
-		editor = getenv("EDITOR");
-	if (!editor || !*editor)
-		editor = "vi";
-	int r = kctl_get_wait(k, kctl_path(k, &t->kind, t->ns, t->name, sub, NULL), &now, e);
+	const char *v = getenv("KUBE_EDITOR");
+	if (!v || !*v)
+		v = getenv("EDITOR");
+	return v && *v ? v : "vi";
+}
+
+/* 1: changed and sent; 0: nothing to do. */
+static int edit_one(struct kctl *k, struct kctl_target *t, const struct tree *now, const char *path, struct err *e)
+{
+	struct tree shown, docs, patch, got, none = tree_map();
+	struct buf text AUTO(buf) = BUF_INIT(TEXT_MAX);
+	int r = without_managed(k, now, &shown, e);
 	if (r == 0)
-		r = for_people(k, &now, &shown, e);
+		r = write_text(path, &shown, edit_head, e);
+	if (r == 0 && (r = run_program(k, editor(), path, NULL, e)) > 0)
+		return err_set(e, EIO, "there was a problem with the editor \"%s\"", editor());
+	if (r == 0 && (r = file_read(AT_FDCWD, path, &text)) < 0)
+		return err_sys(e, -r, "read %s", path);
+	if (r == 0)
+		r = tree_from_yaml(buf_slice(&text), 0, &k->arena, &docs, e);
 	if (r < 0)
 		return r;
-	buf_adds(&text, "# Please edit the object below. Lines beginning with a '#' will be ignored,\n# and an empty file will abort the edit. If an error occurs while saving this file will be\n"
-		"# reopened with the relevant failures.\n#\n");
-	size_t head = text.len;
-	tree_to_yaml(&shown, SCHEMA_SORTED, &text);
-	int fd = mkstemps(path, 5);
-	if (fd < 0)
-		return err_sys(e, errno, "make %s", path);
-	r = fd_write_all(fd, text.ptr, text.len);
-	close(fd);
-	const char *const args[] = { path, NULL };
-	for (bool again = r == 0; again;) {
-		again = false;
-		buf_reset(&after);
-		int code = run_program(kctl_fmt(k, "%s \"$1\"", editor), args, e);
-		if (code) {
-			r = code < 0 ? code : err_set(e, EIO, "there was a problem with the editor \"%s\"", editor);
-			break;
-		}
-		if ((r = file_read(AT_FDCWD, path, &after)) < 0)
-			break;
-		if (after.len >= head && !strcmp(after.ptr + MIN(head, after.len), text.ptr + head)) {
-			kctl_warn(k, "Edit cancelled, no changes made.");
-			break;
-		}
-		r = tree_from_yaml(buf_slice(&after), 0, &k->arena, &docs, e);
-		if (r == 0 && (!tree_at(&docs, 0) || tree_at(&docs, 0)->type != TREE_MAP)) {
-			kctl_warn(k, "Edit cancelled, saved file was empty.");
-			break;
-		}
-		if (r == 0)
-			r = diff_to(k, t, &shown, tree_at(&docs, 0), &patch, &media, e);
-		if (r == 0)
-			r = kctl_send_wait(k, "PATCH", kctl_path(k, &t->kind, t->ns, t->name, sub, kctl_write_query(k, "kubectl-edit")), media, &patch, &got, e);
-		if (r == 0)
-			r = kctl_print_done(k, t, &got, "edited", e);
-		else if (isatty(0)) {
-			/* the reason above what was written, and once more */
-			struct buf next AUTO(buf) = BUF_INIT(16 << 20);
-			struct slice rest = slice_of(k->long_error ? k->long_error : e->text), line, body = buf_slice(&after);
-			while (slice_next(&rest, '\n', &line))
-				buf_addf(&next, "# %.*s\n", SLICE_FMT(line));
-			while (slice_next(&body, '\n', &line))
-				if (!line.len || *line.ptr != '#')
-					buf_addf(&next, "%.*s\n", SLICE_FMT(line));
-			k->long_error = NULL;
-			again = file_write_atomic(AT_FDCWD, path, buf_slice(&next), 0600, NULL) == 0;
-			head = 0;
-			buf_reset(&text);
-			buf_addslice(&text, buf_slice(&next));
-		}
+	const struct tree *new = tree_at(&docs, 0);
+	if (!new || new->type != TREE_MAP) {
+		kctl_warn(k, "Edit cancelled, saved file was empty.");
+		return 0;
 	}
-	if (r < 0) {
-		char why[400];
-		fmt_into(why, sizeof why, "%s", e->text);
-		kctl_warn(k, "A copy of your changes has been stored to \"%s\"", path);
-		if (!k->long_error)
-			err_set(e, e->code, "%s", why);
-	} else {
-		unlink(path);
+	if (tree_equal(&shown, new)) {
+		kctl_warn(k, "Edit cancelled, no changes made.");
+		return 0;
 	}
-	return r;
+	/* what the editor took away has to be said to be taken away: old text is what was applied, new is wanted */
+	bool known = t->kind.type.domain;
+	r = known ? tree_strategic_diff3(t->kind.type, &shown, new, &shown, &k->arena, &patch, e) : tree_merge_diff3(&shown, new, &shown, &k->arena, &patch, e);
+	(void)none;
+	if (r == 0)
+		r = kctl_send_wait(k, "PATCH", kctl_path(k, &t->kind, t->ns, t->name, *flag_str(&k->f, "subresource") ? flag_str(&k->f, "subresource") : NULL, kctl_write_query(k, "kubectl-edit")),
+			known ? "application/strategic-merge-patch+json" : "application/merge-patch+json", &patch, &got, e);
+	return r < 0 ? r : kctl_print_done(k, t, &got, "edited", e) < 0 ? -EIO : 1;
 }
 
 int kcmd_edit(struct kctl *k, struct err *e)
 {
 	struct kctl_targets all = { 0 };
-	int r = kctl_targets_wait(k, 0, KARGS_NAMES | KARGS_FILES, &all, e);
-	for (size_t i = 0; r == 0 && i < all.n; i++)
-		r = edit_one(k, &all.v[i], e);
+	int failed = 0, r = kctl_targets_wait(k, 0, KARGS_NAMES | KARGS_FILES, &all, e);
+	for (size_t i = 0; r == 0 && i < all.n; i++) {
+		struct kctl_target *t = &all.v[i];
+		struct tree now;
+		struct err why = { 0 };
+		char path[64] = "/tmp/kubectl-edit-XXXXXX.yaml";
+		int fd, one = kctl_get_wait(k, kctl_path(k, &t->kind, t->ns, t->name, NULL, NULL), &now, &why);
+		if (one == 0 && (fd = mkstemps(path, 5)) < 0)
+			one = err_sys(&why, errno, "make %s", path);
+		else if (one == 0) {
+			close(fd);
+			one = edit_one(k, t, &now, path, &why);
+			if (one < 0)
+				kctl_warn(k, "A copy of your changes has been stored to \"%s\"", path);
+			else
+				unlink(path);
+		}
+		if (one < 0)
+			failed = kctl_failed(k, &why);
+	}
+	return r < 0 ? r : failed;
+}
+
+/* --- diff ------------------------------------------------------------------------------------------ */
+static void remove_folder(struct kctl *k, const char *dir, const struct kctl_targets *all, const char *const *names)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (names[i])
+			unlink(kctl_fmt(k, "%s/%s", dir, names[i]));
+	rmdir(dir);
+}
+
+/* What the object would be: the server is asked, by a dry run of what apply would send. */
+static int merged(struct kctl *k, struct kctl_target *t, const struct tree *live, struct tree *ret, struct err *e)
+{
+	struct tree patch, wanted, original = tree_map();
+	const char *last = kctl_text(k, tree_get(tree_path(live, "metadata.annotations"), SLICE(LAST))), *q = kctl_query(k, NULL, "dryRun", "All");
+	struct buf text AUTO(buf) = BUF_INIT(TEXT_MAX);
+	int r = 0;
+	if (flag_bool(&k->f, "server-side"))
+		return kctl_send_wait(k, "PATCH", kctl_path(k, &t->kind, t->ns, t->name, NULL, kctl_query(k, kctl_query(k, q, "fieldManager", "kubectl"), "force", flag_bool(&k->f, "force-conflicts") ? "true" : "false")),
+			"application/apply-patch+yaml", &t->object, ret, e);
+	if (tree_copy(&t->object, &k->arena, &wanted) < 0)
+		return err_nomem(e);
+	if (!live)
+		return kctl_send_wait(k, "POST", kctl_path(k, &t->kind, t->ns, NULL, NULL, q), NULL, &wanted, ret, e);
+	if (*last)
+		r = tree_from_json(slice_of(last), 0, &k->arena, &original, e);
+	if (r == 0)
+		r = t->kind.type.domain ? tree_strategic_diff3(t->kind.type, &original, &wanted, live, &k->arena, &patch, e) : tree_merge_diff3(&original, &wanted, live, &k->arena, &patch, e);
+	if (r < 0)
+		return r;
+	/* the annotation is apply's own book-keeping: no difference that people look for */
+	struct tree *meta = tree_get_mut(&patch, SLICE("metadata")), *notes = meta ? tree_get_mut(meta, SLICE("annotations")) : NULL;
+	if (notes && notes->type == TREE_MAP)
+		tree_remove(notes, SLICE(LAST));
+	return kctl_send_wait(k, "PATCH", kctl_path(k, &t->kind, t->ns, t->name, NULL, q), t->kind.type.domain ? "application/strategic-merge-patch+json" : "application/merge-patch+json", &patch, ret, e);
+}
+
+int kcmd_diff(struct kctl *k, struct err *e)
+{
+	struct kctl_targets all = { 0 };
+	char live_dir[] = "/tmp/LIVE-XXXXXX", new_dir[] = "/tmp/MERGED-XXXXXX";
+	const char *program = getenv("KUBECTL_EXTERNAL_DIFF");
+	int r = 0;
+	k->exit_code = 2; /* 1 says that there are differences */
+	if (!flag_list(&k->f, "filename")->n)
+		return err_set(e, EINVAL, "must specify one of -f and -k");
+	r = kctl_read_files_wait(k, &all, e);
+	const char **names = arena_array(&k->arena, all.n + 1, sizeof *names);
+	if (r == 0 && (!names || !mkdtemp(live_dir) || !mkdtemp(new_dir)))
+		return err_sys(e, errno, "make a folder in /tmp");
+	for (size_t i = 0; r == 0 && i < all.n; i++) {
+		struct kctl_target *t = &all.v[i];
+		struct tree live, new, a, b;
+		r = kctl_get_wait(k, kctl_path(k, &t->kind, t->ns, t->name, NULL, NULL), &live, e);
+		bool there = r == 0;
+		if (r == -ENOENT) {
+			k->long_error = NULL;
+			r = 0;
+		}
+		if (r == 0)
+			r = merged(k, t, there ? &live : NULL, &new, e);
+		names[i] = kctl_fmt(k, "%s%s%s.%s.%s.%s", t->kind.group, *t->kind.group ? "." : "", t->kind.version, t->kind.kind, t->ns ? t->ns : "", t->name);
+		if (r == 0 && there)
+			r = without_managed(k, &live, &a, e);
+		if (r == 0)
+			r = without_managed(k, &new, &b, e);
+		if (r == 0)
+			r = write_text(kctl_fmt(k, "%s/%s", live_dir, names[i]), there ? &a : NULL, "", e);
+		if (r == 0)
+			r = write_text(kctl_fmt(k, "%s/%s", new_dir, names[i]), &b, "", e);
+	}
+	if (r == 0) {
+		r = run_program(k, program && *program ? program : "diff -u -N", live_dir, new_dir, e);
+		k->exit_code = r;
+	}
+	if (names) {
+		remove_folder(k, live_dir, &all, names);
+		remove_folder(k, new_dir, &all, names);
+	}
 	return r;
 }
 
-/* --- replace -------------------------------------------------------------------------------------------- */
-static int replace_one(struct kctl *k, struct kctl_target *t, struct err *e)
-{
-	struct tree got;
-	bool force = flag_bool(&k->f, "force");
-	if (!t->name)
-		return err_set(e, EINVAL, "%s has no name", t->source);
-	if (force) {
-		struct tree options = tree_map();
-		kctl_set_text(k, &options, "kind", "DeleteOptions");
-		kctl_set_text(k, &options, "apiVersion", "v1");
-		if (flag_num(&k->f, "grace-period") >= 0)
-			kctl_set_int(k, &options, "gracePeriodSeconds", flag_num(&k->f, "grace-period"));
-		int r = kctl_send_wait(k, "DELETE", kctl_path(k, &t->kind, t->ns, t->name, NULL, NULL), NULL, &options, &got, e);
-		if (r == 0) {
-			kctl_print(k, "%s \"%s\" deleted%s%s%s\n", kctl_kind_text(k, &t->kind), t->name, t->kind.namespaced ? " from " : "", t->kind.namespaced ? t->ns : "", t->kind.namespaced ? " namespace" : "");
-			kctl_flush(k);
-			r = kctl_await_gone_wait(k, t, kctl_text_at(k, &got, "metadata.uid"), flag_num(&k->f, "timeout"), e);
-		}
-		if (r < 0 && r != -ENOENT)
-			return r;
-		k->long_error = NULL;
-		struct tree *meta = tree_get_mut(&t->object, SLICE("metadata"));
-		static const char *const gone[] = { "resourceVersion", "uid", "creationTimestamp", "generation" };
-		for (size_t i = 0; meta && i < ARRAY_LEN(gone); i++)
-			tree_remove(meta, slice_of(gone[i]));
-		r = kctl_send_wait(k, "POST", kctl_path(k, &t->kind, t->ns, NULL, NULL, kctl_write_query(k, "kubectl-replace")), NULL, &t->object, &got, e);
-		return r < 0 ? r : kctl_print_done(k, t, &got, "replaced", e);
-	}
-	const char *sub = *flag_str(&k->f, "subresource") ? flag_str(&k->f, "subresource") : NULL, *dry = "none";
-	kctl_dry_run(k, &dry, NULL);
-	if (!strcmp(dry, "client"))
-		return kctl_print_done(k, t, &t->object, "replaced", e);
-	int r = kctl_send_wait(k, "PUT", kctl_path(k, &t->kind, t->ns, t->name, sub, kctl_write_query(k, "kubectl-replace")), NULL, &t->object, &got, e);
-	return r < 0 ? r : kctl_print_done(k, t, &got, "replaced", e);
-}
-
+/* --- replace --------------------------------------------------------------------------------------------- */
 int kcmd_replace(struct kctl *k, struct err *e)
 {
 	struct kctl_targets all = { 0 };
-	int failed = 0, r = flag_list(&k->f, "filename")->n ? kctl_read_files_wait(k, &all, e) : kctl_usage(k, e, "must specify --filename to replace");
+	const char *dry;
+	bool force = flag_bool(&k->f, "force");
+	int failed = 0, r = kctl_dry_run(k, &dry, e);
+	if (r == 0 && !flag_list(&k->f, "filename")->n)
+		return err_set(e, EINVAL, "must specify one of -f and -k");
+	if (r == 0)
+		r = kctl_read_files_wait(k, &all, e);
 	for (size_t i = 0; r == 0 && i < all.n; i++) {
+		struct kctl_target *t = &all.v[i];
+		struct tree got = t->object;
 		struct err why = { 0 };
-		if (replace_one(k, &all.v[i], &why) < 0) {
+		const char *path = kctl_path(k, &t->kind, t->ns, t->name, NULL, kctl_write_query(k, "kubectl-replace"));
+		int one = 0;
+		if (!strcmp(dry, "client")) {
+			kctl_print_done(k, t, &got, "replaced", &why);
+			continue;
+		}
+		if (force) {
+			struct tree options = tree_map();
+			kctl_set_int(k, &options, "gracePeriodSeconds", 0);
+			one = kctl_send_wait(k, "DELETE", kctl_path(k, &t->kind, t->ns, t->name, NULL, NULL), NULL, &options, NULL, &why);
+			if (one == 0)
+				kctl_print(k, "%s \"%s\" deleted\n", kctl_kind_text(k, &t->kind), t->name);
+			if (one == 0 || one == -ENOENT) {
+				k->long_error = NULL;
+				one = kctl_send_wait(k, "POST", kctl_path(k, &t->kind, t->ns, NULL, NULL, kctl_write_query(k, "kubectl-replace")), NULL, &t->object, &got, &why);
+			}
+		} else {
+			one = kctl_send_wait(k, "PUT", path, NULL, &t->object, &got, &why);
+		}
+		if (one == 0)
+			one = kctl_print_done(k, t, &got, "replaced", &why);
+		if (one < 0) {
 			if (k->long_error && !strncmp(k->long_error, "Error from server", 17)) {
 				const char *colon = strchr(k->long_error, ':');
-				k->long_error = kctl_fmt(k, "%.*s: error when replacing \"%s\"%s", (int)(colon - k->long_error), k->long_error, all.v[i].source, colon);
+				k->long_error = kctl_fmt(k, "%.*s: error when replacing \"%s\"%s", (int)(colon - k->long_error), k->long_error, t->source, colon);
 			}
 			failed = kctl_failed(k, &why);
 		}
@@ -193,67 +252,33 @@ int kcmd_replace(struct kctl *k, struct err *e)
 	return r < 0 ? r : failed;
 }
 
-/* --- diff ------------------------------------------------------------------------------------------------ */
-static int write_side(struct kctl *k, const char *folder, const struct kctl_target *t, const struct tree *o, struct err *e)
-{
-	struct buf text AUTO(buf) = BUF_INIT(16 << 20);
-	struct tree shown;
-	const char *path = kctl_fmt(k, "%s/%s%s%s.%s.%s.%s", folder, t->kind.group, *t->kind.group ? "." : "", t->kind.version, t->kind.kind, t->ns ? t->ns : "", t->name);
-	int r = 0;
-	if (o->type == TREE_MAP) {
-		r = for_people(k, o, &shown, e);
-		if (r == 0)
-			r = tree_to_yaml(&shown, SCHEMA_SORTED, &text);
-	}
-	return r < 0 ? r : file_write_atomic(AT_FDCWD, path, buf_slice(&text), 0600, e);
-}
-
-int kcmd_diff(struct kctl *k, struct err *e)
+/* --- apply view-last-applied ------------------------------------------------------------------------------ */
+int kcmd_view_last_applied(struct kctl *k, struct err *e)
 {
 	struct kctl_targets all = { 0 };
-	char live[] = "/tmp/LIVE-XXXXXX", merged[] = "/tmp/MERGED-XXXXXX";
-	const char *program = getenv("KUBECTL_EXTERNAL_DIFF");
-	k->exit_code = 2;
-	int r = flag_list(&k->f, "filename")->n ? kctl_read_files_wait(k, &all, e) : kctl_usage(k, e, "must specify one of -f and -k");
-	if (r < 0)
-		return r;
-	if (!mkdtemp(live) || !mkdtemp(merged))
-		return err_sys(e, errno, "make a folder in /tmp");
+	const char *format = *flag_str(&k->f, "output") ? flag_str(&k->f, "output") : "yaml";
+	int r = kctl_targets_wait(k, 0, KARGS_NAMES | KARGS_FILES, &all, e);
+	if (r == 0 && strcmp(format, "yaml") && strcmp(format, "json"))
+		return err_set(e, EINVAL, "Unexpected -o output mode: %s, the flag 'output' must be one of yaml|json", format);
 	for (size_t i = 0; r == 0 && i < all.n; i++) {
-		struct kctl_target *t = &all.v[i];
-		struct tree now = tree_null(), then, patch;
-		const char *q = "dryRun=All", *type = NULL;
-		if (flag_bool(&k->f, "server-side")) {
-			q = kctl_query(k, q, "fieldManager", *flag_str(&k->f, "field-manager") ? flag_str(&k->f, "field-manager") : "kubectl");
-			q = kctl_query(k, q, "force", flag_bool(&k->f, "force-conflicts") ? "true" : "false");
-		}
-		r = kctl_get_wait(k, kctl_path(k, &t->kind, t->ns, t->name, NULL, NULL), &now, e);
-		bool there = r == 0;
-		if (r == -ENOENT) {
-			k->long_error = NULL;
-			r = 0;
-			now = tree_null();
-		}
-		if (r == 0 && flag_bool(&k->f, "server-side"))
-			r = kctl_send_wait(k, "PATCH", kctl_path(k, &t->kind, t->ns, t->name, NULL, q), "application/apply-patch+yaml", &t->object, &then, e);
-		else if (r == 0 && !there)
-			r = kctl_send_wait(k, "POST", kctl_path(k, &t->kind, t->ns, NULL, NULL, q), NULL, &t->object, &then, e);
-		else if (r == 0) {
-			r = kctl_apply_patch(k, t, &now, &patch, &type, e);
-			if (r == 0)
-				r = kctl_send_wait(k, "PATCH", kctl_path(k, &t->kind, t->ns, t->name, NULL, q), type, &patch, &then, e);
-		}
+		struct tree now, last;
+		r = kctl_get_wait(k, kctl_path(k, &all.v[i].kind, all.v[i].ns, all.v[i].name, NULL, NULL), &now, e);
+		const char *text = r == 0 ? kctl_text(k, tree_get(tree_path(&now, "metadata.annotations"), SLICE(LAST))) : "";
+		if (r == 0 && !*text)
+			continue; /* as kubectl: nothing, and success */
 		if (r == 0)
-			r = write_side(k, live, t, &now, e);
-		if (r == 0)
-			r = write_side(k, merged, t, &then, e);
+			r = tree_from_json(slice_of(text), 0, &k->arena, &last, e);
+		if (r < 0)
+			return r;
+		struct tree *meta = tree_get_mut(&last, SLICE("metadata")), *notes = meta ? tree_get_mut(meta, SLICE("annotations")) : NULL;
+		if (notes && notes->type == TREE_MAP && !notes->n)
+			tree_remove(meta, SLICE("annotations"));
+		if (!strcmp(format, "json")) {
+			r = tree_to_json(&last, SCHEMA_INDENT | SCHEMA_SORTED | SCHEMA_ESCAPE_HTML, &k->out);
+			buf_addc(&k->out, '\n');
+		} else {
+			r = tree_to_yaml(&last, SCHEMA_SORTED, &k->out);
+		}
 	}
-	if (r == 0) {
-		const char *const args[] = { live, merged, NULL };
-		kctl_flush(k);
-		r = run_program(program && *program ? kctl_fmt(k, "%s \"$@\"", program) : "diff -u -N \"$@\"", args, e);
-	}
-	dir_remove(AT_FDCWD, live, NULL);
-	dir_remove(AT_FDCWD, merged, NULL);
 	return r;
 }

@@ -170,7 +170,7 @@ static const char *container_of_pod(struct kctl *k, const struct tree *pod, stru
 			if (!strcmp(kctl_text_at(k, tree_at(list, i), "name"), want))
 				return want;
 	}
-	err_set(e, EINVAL, "container %s is not valid for pod %s", want, kctl_text_at(k, pod, "metadata.name"));
+	err_set(e, EINVAL, "Error from server (BadRequest): container %s is not valid for pod %s", want, kctl_text_at(k, pod, "metadata.name"));
 	return NULL;
 }
 

@@ -19,7 +19,7 @@ static int document_wait(struct kctl *k, const char *group, const char *version,
 		return r;
 	const char *url = kctl_text(k, tree_gets(tree_get(tree_gets(&index, "paths"), slice_of(key)), "serverRelativeURL"));
 	if (!*url)
-		return err_set(e, ENOENT, "couldn't find resource for \"%s/%s\" in the server's OpenAPI documents", group, version);
+		return err_set(e, ENOENT, "couldn't find resource for \"%s/%s, Resource=%s\"", group, version, kctl_arg(k, 0));
 	return kctl_get_wait(k, url, ret, e);
 }
 

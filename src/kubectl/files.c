@@ -137,7 +137,7 @@ int kctl_read_files_wait(struct kctl *k, struct kctl_targets *ret, struct err *e
 			r = S_ISDIR(st.st_mode) ? read_folder(k, f, deep, 0, ret, e) : read_file(k, f, ret, e);
 	}
 	if (r == 0 && !ret->n)
-		return err_set(e, EINVAL, "no objects passed to %s", k->cmd->path);
+		return k->skipped ? 0 : err_set(e, EINVAL, "no objects passed to %s", k->cmd->path);
 	for (size_t i = 1; i < ret->n; i++)
 		ret->several_kinds |= strcmp(ret->v[i].kind.plural, ret->v[0].kind.plural) || strcmp(ret->v[i].kind.group, ret->v[0].kind.group);
 	return r;

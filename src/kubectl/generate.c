@@ -33,10 +33,29 @@ static int begin(struct kctl *k, struct make *m, const char *type, const char *a
 	return 0;
 }
 
+/* What kubectl puts before a refusal of the server; roles and namespaces have none. */
+static const char *failed_to(const char *plural)
+{
+	static const char *const rows[][2] = {
+		{ "configmaps", "configmap" }, { "secrets", "secret" }, { "deployments", "deployment" }, { "cronjobs", "cronjob" }, { "jobs", "job" }, { "resourcequotas", "quota" },
+		{ "serviceaccounts", "serviceaccount" }, { "rolebindings", "rolebinding" }, { "clusterrolebindings", "clusterrolebinding" }, { "priorityclasses", "priorityclass" },
+		{ "poddisruptionbudgets", "poddisruptionbudgets" }, { "ingresses", "ingress" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (!strcmp(rows[i][0], plural))
+			return rows[i][1];
+	return NULL;
+}
+
 static int finish(struct make *m, struct err *e)
 {
 	struct tree got;
-	return kctl_create_one(m->k, &m->t, "kubectl-create", "created", &got, e);
+	struct kctl *k = m->k;
+	const char *what = failed_to(m->t.kind.plural);
+	int r = kctl_create_one(k, &m->t, "kubectl-create", "created", &got, e);
+	if (r < 0 && what && k->long_error && k->server_message && *k->server_message)
+		k->long_error = kctl_fmt(k, "error: failed to create %s: %s", what, k->server_message);
+	return r;
 }
 
 static struct tree *spec_of(struct make *m) { return kctl_map(m->k, &m->t.object, "spec"); }
@@ -99,7 +118,7 @@ static int put_file(struct make *m, bool secret, const char *key, const char *pa
 	struct buf b AUTO(buf) = BUF_INIT(4 << 20);
 	int r = file_read(AT_FDCWD, path, &b);
 	if (r < 0)
-		return err_sys(e, -r, "error reading %s", path);
+		return r == -ENOENT ? err_set(e, -r, "Cannot read file %s, open %s: no such file or directory", path, path) : err_sys(e, -r, "error reading %s", path);
 	return put(m, secret, key, buf_slice(&b), e);
 }
 
@@ -263,7 +282,7 @@ int kcmd_create_deployment(struct kctl *k, struct err *e)
 		struct tree c = tree_map();
 		kctl_set_text(k, &c, "name", name_of_image(k, images->v[i]));
 		kctl_set_text(k, &c, "image", images->v[i]);
-		if (port > 0)
+		if (port > 0 && i == 0)
 			kctl_set_int(k, append(k, kctl_list(k, &c, "ports"), tree_map()), "containerPort", port);
 		for (int j = k->f.dash; command && j < k->f.argc; j++)
 			append(k, kctl_list(k, &c, "command"), tree_string(slice_of(k->f.argv[j])));
@@ -427,6 +446,14 @@ static int create_role(struct kctl *k, bool cluster, struct err *e)
 				kctl_set_text(k, kctl_map(k, s, "matchLabels"), kctl_fmt(k, "%.*s", SLICE_FMT(key)), kctl_fmt(k, "%.*s", SLICE_FMT(value)));
 		kctl_list(k, &m.t.object, "rules");
 		return finish(&m, e);
+	}
+	static const char *const known[] = { "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "use", "bind", "escalate", "impersonate", "approve", "sign", "attest", "*" };
+	for (size_t v = 0; v < verbs->n; v++) {
+		bool usual = false;
+		for (size_t i = 0; i < ARRAY_LEN(known); i++)
+			usual |= !strcmp(known[i], verbs->v[v]);
+		if (!usual)
+			kctl_warn(k, "Warning: '%s' is not a standard resource verb", verbs->v[v]);
 	}
 	if (r == 0 && !verbs->n)
 		return kctl_usage(k, e, "at least one verb must be specified");
@@ -658,6 +685,8 @@ int kcmd_create_token(struct kctl *k, struct err *e)
 		kctl_set_int(k, spec, "expirationSeconds", flag_num(&k->f, "duration") / NS_PER_S);
 	if (r == 0)
 		r = kctl_send_wait(k, "POST", kctl_path(k, &kind, k->ns, kctl_arg(k, 0), "token", NULL), NULL, &request, &got, e);
+	if (r < 0 && k->long_error && k->server_message && *k->server_message)
+		k->long_error = kctl_fmt(k, "error: failed to create token: %s", k->server_message);
 	if (r < 0)
 		return r;
 	if (*flag_str(&k->f, "output")) {

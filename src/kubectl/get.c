@@ -48,6 +48,9 @@ static int fetch(struct get *g, const struct kctl_target *t, struct tree *ret, s
 		struct tree page;
 		int r = kctl_call_wait(k, "GET", kctl_path(k, &t->kind, t->ns, t->name, sub, next ? kctl_query(k, base, "continue", next) : base),
 			g->table ? TABLE : NULL, NULL, slice_n("", 0), into ? &page : ret, e);
+		if (r < 0 && !t->name && k->long_error && !strncmp(k->long_error, "Error from server (BadRequest): ", 32))
+			k->long_error = kctl_fmt(k, "Error from server (BadRequest): Unable to find \"%s%s%s, Resource=%s\" that match label selector \"%s\", field selector \"%s\": %s", t->kind.group,
+				"/", t->kind.version, t->kind.plural, flag_str(&k->f, "selector"), flag_str(&k->f, "field-selector"), k->long_error + 32);
 		if (r < 0)
 			return r;
 		const struct tree *got = into ? &page : ret;

@@ -51,11 +51,13 @@ struct kctl {
 	struct flags f;                      /* the command's flags and the global ones */
 	struct buf out;                      /* standard output, written by kctl_flush */
 	struct kclient *client;              /* made by kctl_client */
-	const char *server;                  /* its address, once there is a client */
+	const char *server;                  /* its address; set by kctl_client */
 	const char *ns;                      /* --namespace, the context's, or "default" */
 	bool ns_explicit;
 	struct kctl_kinds *kinds;            /* what discovery said, once it was asked */
 	const char *long_error;              /* the whole text where struct err had to cut it */
+	const char *server_message;          /* what the last error of the server said, without what is put around it */
+	bool skipped;                        /* some documents named kinds that the server does not have; said already */
 	int exit_code;
 	bool ended;
 };

@@ -61,7 +61,8 @@ const char *kctl_fmt(struct kctl *k, const char *fmt, ...)
 int kctl_failed(struct kctl *k, const struct err *e)
 {
 	const char *text = k->long_error ? k->long_error : e->text;
-	bool said = !strncmp(text, "Error from server", 17) || !strncmp(text, "The ", 4) || !strncmp(text, "error: ", 7) || !strncmp(text, "Unable ", 7) || !strncmp(text, "Error: ", 7);
+	bool said = !strncmp(text, "Error from server", 17) || (!strncmp(text, "The ", 4) && strncmp(text, "The --", 6)) || !strncmp(text, "Error in ", 9) || !strncmp(text, "error: ", 7) || !strncmp(text, "Unable ", 7) || !strncmp(text, "Error: ", 7);
+	said |= !strncmp(text, "the server doesn't have a", 25) && (!strcmp(k->cmd->path, "explain") || !strncmp(k->cmd->path, "create ", 7));
 	if (*text)
 		kctl_warn(k, "%s%s", said ? "" : "error: ", text);
 	k->long_error = NULL;
@@ -76,44 +77,124 @@ int kctl_usage(struct kctl *k, struct err *e, const char *fmt, ...)
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
-	k->long_error = kctl_fmt(k, "error: %s\nSee 'kubectl %s -h' for help and examples", text ? text : "", k->cmd ? k->cmd->path : "");
+	bool see = text && (!strncmp(text, "invalid restart", 15) || !strncmp(text, "--port must", 11) || !strncmp(text, "expected 'logs", 14));
+	k->long_error = kctl_fmt(k, see ? "error: %s\nSee 'kubectl %s -h' for help and examples" : "error: %s", text ? text : "", k->cmd ? k->cmd->path : "");
 	return err_set(e, EINVAL, "%s", text ? text : "");
 }
 
 /* --- help --------------------------------------------------------------------------- */
+static const struct { const char *path, *help, *usage; bool quiet; } groups[] = {
+	{ "create secret", "Create a secret with specified type", "(docker-registry | generic | tls) [options]" }, { "create service", "Create a service using a specified subcommand" },
+	{ "rollout", "Manage the rollout of one or many resources", "SUBCOMMAND [options]", true }, { "set", "Configure application resources", "SUBCOMMAND [options]" },
+	{ "config", "Show and change kubeconfig files: --kubeconfig, else those of $KUBECONFIG, else ~/.kube/config; changes go to the first", "SUBCOMMAND [options]" },
+	{ "auth", "Inspect authorization" }, { "certificate", "Modify certificate resources", "SUBCOMMAND [options]", true }, { "top", "Display resource (CPU/memory) usage" },
+};
+
+/* The subcommands of path (all commands for ""), as kubectl lists them. */
+static void help_list(struct kctl *k, const char *path)
+{
+	size_t n = strlen(path), wide = 0;
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < kctl_n_commands; i++) {
+			const char *p = kctl_commands[i].path;
+			if (kctl_commands[i].bits & KCMD_HIDDEN || (n && (strncmp(p, path, n) || p[n] != ' ')))
+				continue;
+			const char *word = p + n + (n ? 1 : 0);
+			if (pass == 0 && strlen(word) > wide)
+				wide = strlen(word);
+			else if (pass == 1)
+				kctl_print(k, "  %-*s   %s\n", (int)wide, word, kctl_commands[i].help);
+		}
+}
+
+#define HELP_TAIL "Use \"kubectl options\" for a list of global command-line options (applies to all commands).\n"
+
 static void help_top(struct kctl *k)
 {
-	kctl_print(k, "kubectl controls the Kubernetes cluster.\n\nCommands:\n");
-	for (size_t i = 0; i < kctl_n_commands; i++)
-		if (!(kctl_commands[i].bits & KCMD_HIDDEN))
-			kctl_print(k, "  %-26s %s\n", kctl_commands[i].path, kctl_commands[i].help);
-	kctl_print(k, "\nUsage:\n  kubectl [flags] [options]\n\nUse \"kubectl <command> --help\" for more information about a given command.\n"
-		"Use \"kubectl options\" for a list of global command-line options (applies to all commands).\n");
+	kctl_print(k, "kubectl controls the Kubernetes cluster.\n\nAvailable Commands:\n");
+	help_list(k, "");
+	kctl_print(k, "\nUsage:\n  kubectl [flags] [options]\n\nUse \"kubectl <command> --help\" for more information about a given command.\n" HELP_TAIL);
 }
 
 static void help_group(struct kctl *k, const char *group)
 {
-	size_t n = strlen(group);
-	kctl_print(k, "Commands of kubectl %s:\n", group);
-	for (size_t i = 0; i < kctl_n_commands; i++)
-		if (!strncmp(kctl_commands[i].path, group, n) && kctl_commands[i].path[n] == ' ')
-			kctl_print(k, "  %-26s %s\n", kctl_commands[i].path + n + 1, kctl_commands[i].help);
-	kctl_print(k, "\nUsage:\n  kubectl %s [flags] [options]\n\nUse \"kubectl %s <command> --help\" for more information about a given command.\n"
-		"Use \"kubectl options\" for a list of global command-line options (applies to all commands).\n", group, group);
+	const char *help = "Subcommands", *usage = "[flags] [options]";
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+		if (!strcmp(groups[i].path, group)) {
+			help = groups[i].help;
+			usage = groups[i].usage ? groups[i].usage : usage;
+		}
+	kctl_print(k, "%s.\n\nAvailable Commands:\n", help);
+	help_list(k, group);
+	kctl_print(k, "\nUsage:\n  kubectl %s %s\n\nUse \"kubectl %s <command> --help\" for more information about a given command.\n" HELP_TAIL, group, usage, group);
+}
+
+static void help_flags(struct kctl *k, const struct flag *f, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (f[i].bits & FLAG_HIDDEN)
+			continue;
+		bool list = f[i].type == FLAG_LIST || f[i].type == FLAG_CSV, plain = f[i].type == FLAG_BOOL || f[i].type == FLAG_INT || f[i].type == FLAG_DURATION;
+		const char *initial = f[i].initial ? f[i].initial : f[i].type == FLAG_BOOL ? "false" : plain ? "0" : "";
+		if (f[i].letter)
+			kctl_print(k, "    -%c, ", f[i].letter);
+		else
+			kctl_print(k, "    ");
+		kctl_print(k, list ? "--%s=[%s]:\n" : plain ? "--%s=%s:\n" : "--%s='%s':\n", f[i].name, initial);
+		kctl_print(k, "        %s\n\n", f[i].help);
+	}
 }
 
 static void help_command(struct kctl *k, const struct kcmd *c)
 {
-	kctl_print(k, "%s.\n\nOptions:\n", c->help);
-	flags_help(c->flags, c->n_flags, 120, &k->out);
-	kctl_print(k, "\nUsage:\n  kubectl %s %s [options]\n\nUse \"kubectl options\" for a list of global command-line options (applies to all commands).\n",
-		c->path, c->usage);
+	size_t n = strlen(c->path);
+	bool group = false;
+	for (size_t i = 0; i < kctl_n_commands && !group; i++)
+		group = !strncmp(kctl_commands[i].path, c->path, n) && kctl_commands[i].path[n] == ' ';
+	kctl_print(k, "%s.\n\n", c->help);
+	if (group) {
+		kctl_print(k, "Available Commands:\n");
+		help_list(k, c->path);
+		kctl_print(k, "\n");
+	}
+	if (c->n_flags) {
+		kctl_print(k, "Options:\n");
+		help_flags(k, c->flags, c->n_flags);
+	}
+	kctl_print(k, "Usage:\n  kubectl %s%s%s [options]\n\n", c->path, *c->usage ? " " : "", c->usage);
+	if (group)
+		kctl_print(k, "Use \"kubectl %s <command> --help\" for more information about a given command.\n", c->path);
+	kctl_print(k, HELP_TAIL);
+}
+
+/* A group without a subcommand: its help; whether that is an error depends on the group. */
+static int group_alone(struct kctl *k, const char *group)
+{
+	bool quiet = false;
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+		quiet |= !strcmp(groups[i].path, group) && groups[i].quiet;
+	help_group(k, group);
+	if (quiet) {
+		kctl_flush(k);
+		return strcmp(group, "rollout") == 0; /* as kubectl has it */
+	}
+	fd_write_all(2, k->out.ptr, k->out.len);
+	buf_reset(&k->out);
+	return 1;
 }
 
 static void help_options(struct kctl *k)
 {
 	kctl_print(k, "The following options can be passed to any command:\n\n");
-	flags_help(kctl_global_flags, kctl_n_global_flags, 120, &k->out);
+	help_flags(k, kctl_global_flags, kctl_n_global_flags);
+}
+
+static bool wants_help(int argc, const char *const *argv)
+{
+	for (int i = 0; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return true;
+	return false;
 }
 
 /* --- finding the command ----------------------------------------------------------------- */
@@ -176,6 +257,8 @@ static void run_command(void *arg)
 		kctl_failed(k, &e);
 		r = k->exit_code ? k->exit_code : 1;
 	}
+	if (k->skipped && r == 0)
+		r = 1;
 	if (kctl_flush(k) < 0 && r == 0)
 		r = 1;
 	kclient_free(k->client);
@@ -184,12 +267,48 @@ static void run_command(void *arg)
 	loop_stop(k->loop);
 }
 
-static bool wants_help(int argc, const char *const *argv)
+/* Flags without which a command is not run at all. */
+static const char *missing_flag(struct kctl *k, const struct kcmd *c)
 {
-	for (int i = 0; i < argc && strcmp(argv[i], "--"); i++)
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-			return true;
-	return false;
+	static const char *const rows[][2] = {
+		{ "create deployment", "image" }, { "create cronjob", "image" }, { "create cronjob", "schedule" }, { "create cj", "schedule" }, { "run", "image" }, { "scale", "replicas" },
+		{ "autoscale", "max" }, { "create service externalname", "external-name" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (!strcmp(rows[i][0], c->path) && !flag_changed(&k->f, rows[i][1]))
+			return rows[i][1];
+	return NULL;
+}
+
+/* What kubectl says of a wrong number of arguments, where it is not the usual sentence. */
+static bool wrong_count(struct kctl *k, const struct kcmd *c)
+{
+	static const struct { const char *path, *text; bool see; } rows[] = {
+		{ "version", "extra arguments: [%s]" }, { "create", "Unexpected args: [%s]", true }, { "apply", "Unexpected args: [%s]", true }, { "config view", "unexpected arguments: [%s]", true },
+		{ "attach", "at least 1 argument is required for attach" }, { "cp", "source and destination are required" },
+		{ "port-forward", "TYPE/NAME and list of ports are required for port-forward", true },
+		{ "logs", "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command", true },
+		{ "explain", "You must specify the type of resource to explain. Use \"kubectl api-resources\" for a complete list of supported resources." },
+		{ "label", "one or more resources must be specified as <resource> <name> or <resource>/<name>" },
+		{ "annotate", "one or more resources must be specified as <resource> <name> or <resource>/<name>" },
+		{ "config use-context", "Unexpected args: [%s]" }, { "config rename-context", "Unexpected args: [%s]" },
+	};
+	const char *first = k->f.argc ? k->f.argv[0] : "";
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (strcmp(rows[i].path, c->path))
+			continue;
+		const char *at = strstr(rows[i].text, "%s");
+		const char *text = at ? kctl_fmt(k, "%.*s%s%s", (int)(at - rows[i].text), rows[i].text, first, at + 2) : rows[i].text;
+		if (rows[i].see)
+			kctl_warn(k, "error: %s\nSee 'kubectl %s -h' for help and examples", text, c->path);
+		else
+			kctl_warn(k, "error: %s", text);
+		return true;
+	}
+	if (strncmp(c->path, "create ", 7) || c->least != 1)
+		return false;
+	kctl_warn(k, "error: exactly one NAME is required, got %d\nSee 'kubectl %s -h' for help and examples", k->f.argc, c->path);
+	return true;
 }
 
 static int run_row(struct kctl *k, int argc, const char *const *argv)
@@ -223,8 +342,19 @@ static int run_row(struct kctl *k, int argc, const char *const *argv)
 		kctl_warn(k, "error: %s\nSee 'kubectl %s --help' for usage.", e.text, c->path);
 		return 1;
 	}
+	const char *missing = missing_flag(k, c);
+	if (missing) {
+		kctl_warn(k, "error: required flag(s) \"%s\" not set", missing);
+		return 1;
+	}
+	if (!strncmp(c->path, "create ", 7) && c->most < 0 && (k->f.dash < 0 ? k->f.argc : k->f.dash) != 1) {
+		kctl_warn(k, "error: exactly one NAME is required, got %d\nSee 'kubectl %s -h' for help and examples", k->f.dash < 0 ? k->f.argc : k->f.dash, c->path);
+		return 1;
+	}
 	if (k->f.argc < c->least || (c->most >= 0 && k->f.argc > c->most)) {
-		if (c->most == 0)
+		if (wrong_count(k, c))
+			;
+		else if (c->most == 0)
 			kctl_warn(k, "error: unexpected arguments: [%s]\nSee 'kubectl %s -h' for help and examples", k->f.argv[0], c->path);
 		else if (c->least == c->most)
 			kctl_warn(k, "error: exactly %d argument%s required, got %d\nSee 'kubectl %s -h' for help and examples", c->least,
@@ -243,7 +373,10 @@ static int run_row(struct kctl *k, int argc, const char *const *argv)
 
 static int unknown(struct kctl *k, const char *group, const char *word)
 {
-	kctl_warn(k, "error: unknown command \"%s%s%s\" for \"kubectl\"", group ? group : "", group ? " " : "", word);
+	if (group)
+		kctl_warn(k, "error: unknown command \"%s\"\nSee 'kubectl %s -h' for help and examples", word, group);
+	else
+		kctl_warn(k, "error: unknown command \"%s\" for \"kubectl\"", word);
 	return 1;
 }
 
@@ -281,14 +414,18 @@ static int dispatch(struct kctl *k, int argc, const char **argv)
 			/* `create secret generic` */
 			const char *third = take_word(&n, copy);
 			size_t at = strlen(path);
-			if (!third || help) {
+			if (help || (!third && wants_help(n, copy))) {
 				help_group(k, path);
 				return kctl_flush(k) < 0;
 			}
+			if (!third)
+				return group_alone(k, path);
 			if (fmt_into(path + at, sizeof path - at, " %s", third))
 				sub = find(path);
-			if (!sub)
-				return unknown(k, word, second);
+			if (!sub) {
+				path[at] = 0;
+				return unknown(k, path, third);
+			}
 		}
 		if (sub) {
 			k->cmd = sub;
@@ -301,12 +438,12 @@ static int dispatch(struct kctl *k, int argc, const char **argv)
 	if (!k->cmd) {
 		if (!group)
 			return unknown(k, NULL, word);
+		if (!help && !wants_help(argc, argv))
+			return group_alone(k, group);
 		help_group(k, group);
 		return kctl_flush(k) < 0;
 	}
 	if (help || wants_help(argc, argv)) {
-		if (group && !strchr(k->cmd->path, ' '))
-			help_group(k, group);
 		help_command(k, k->cmd);
 		return kctl_flush(k) < 0;
 	}

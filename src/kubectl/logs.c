@@ -203,7 +203,7 @@ static int add_sources(struct kctl *k, const struct tree *pod, struct source *v,
 	return found ? 0 : err_set(e, EINVAL, "container %s is not valid for pod %s", wanted ? wanted : "", name);
 }
 
-int kcmd_logs(struct kctl *k, struct err *e)
+static int logs(struct kctl *k, struct err *e)
 {
 	enum { MOST = 256 };
 	struct source *v = arena_array(&k->arena, MOST, sizeof *v);
@@ -217,6 +217,8 @@ int kcmd_logs(struct kctl *k, struct err *e)
 		return err_nomem(e);
 	if (r == 0 && k->f.argc == 0 && !*selector)
 		return kctl_usage(k, e, "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command");
+	if (r == 0 && *flag_str(&k->f, "since-time") && flag_num(&k->f, "since") > 0)
+		return err_set(e, EINVAL, "at most one of `sinceTime` or `sinceSeconds` may be specified");
 	if (r == 0 && k->f.argc && *selector)
 		return kctl_usage(k, e, "only a selector (-l) or a POD name is allowed");
 	if (r < 0)
@@ -269,5 +271,13 @@ int kcmd_logs(struct kctl *k, struct err *e)
 			*e = v[i].e;
 			r = v[i].result;
 		}
+	return r;
+}
+
+int kcmd_logs(struct kctl *k, struct err *e)
+{
+	int r = logs(k, e);
+	if (r == -ENOENT && k->long_error && !strncmp(k->long_error, "Error from server (NotFound): pods ", 35))
+		k->long_error = kctl_fmt(k, "error: error from server (NotFound): %s in namespace \"%s\"", k->long_error + 30, k->ns);
 	return r;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands about nodes: cordon, uncordon, drain, taint. */
+/* kubectl cordon, uncordon, drain, taint: who may be on a node. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -9,320 +9,298 @@
 static int nodes_of(struct kctl *k, struct kctl_targets *ret, struct err *e)
 {
 	struct kctl_kind kind;
-	struct tree list;
 	int r = kctl_client(k, e);
 	if (r == 0)
 		r = kctl_kind_wait(k, "nodes", &kind, e);
-	const char *selector = flag_known(&k->f, "selector") ? flag_str(&k->f, "selector") : "";
-	if (r == 0 && !k->f.argc && !*selector)
-		return kctl_usage(k, e, "USAGE: %s %s", k->cmd->path, k->cmd->usage);
-	if (r == 0 && *selector)
-		r = kctl_get_wait(k, kctl_path(k, &kind, NULL, NULL, NULL, kctl_query(k, NULL, "labelSelector", selector)), &list, e);
 	if (r < 0)
 		return r;
-	const struct tree *items = *selector ? tree_gets(&list, "items") : NULL;
-	size_t n = *selector ? (items ? items->n : 0) : (size_t)k->f.argc;
-	*ret = (struct kctl_targets){ arena_array(&k->arena, n + 1, sizeof *ret->v), n, false, false };
-	for (size_t i = 0; ret->v && i < n; i++)
-		ret->v[i] = (struct kctl_target){ .kind = kind, .name = *selector ? kctl_text_at(k, tree_at(items, (uint32_t)i), "metadata.name") : k->f.argv[i] };
-	return ret->v ? 0 : err_nomem(e);
-}
-
-static int cordon_one(struct kctl *k, const struct kctl_target *t, bool on, struct err *e)
-{
-	struct tree node, patch = tree_map(), got;
-	int r = kctl_get_wait(k, kctl_path(k, &t->kind, NULL, t->name, NULL, NULL), &node, e);
-	if (r < 0)
-		return r;
-	bool is = tree_is_true(tree_path(&node, "spec.unschedulable"));
-	if (is != on) {
-		kctl_set(k, kctl_map(k, &patch, "spec"), "unschedulable", on ? tree_bool(true) : tree_null());
-		const char *dry = "none";
-		kctl_dry_run(k, &dry, NULL);
-		if (strcmp(dry, "client"))
-			r = kctl_send_wait(k, "PATCH", kctl_path(k, &t->kind, NULL, t->name, NULL, !strcmp(dry, "server") ? "dryRun=All" : NULL), "application/strategic-merge-patch+json", &patch, &got, e);
+	const char **v = arena_array(&k->arena, (size_t)k->f.argc + 1, sizeof *v);
+	if (!v)
+		return err_nomem(e);
+	v[0] = "nodes";
+	for (int i = 0; i < k->f.argc; i++) {
+		const char *slash = strchr(k->f.argv[i], '/');
+		v[i + 1] = slash ? slash + 1 : k->f.argv[i];
 	}
-	if (r == 0)
-		r = kctl_print_done(k, t, &node, is == on ? (on ? "already cordoned" : "already uncordoned") : on ? "cordoned" : "uncordoned", e);
-	return r;
+	k->f.argv = v;
+	k->f.argc++;
+	return kctl_targets_wait(k, 0, KARGS_NAMES, ret, e);
 }
 
-static int cordon(struct kctl *k, bool on, struct err *e)
+static int set_cordon(struct kctl *k, const struct kctl_target *t, bool off, const char *dry, struct err *e)
 {
-	struct kctl_targets all;
-	int r = nodes_of(k, &all, e), failed = 0;
+	struct tree now, got, patch = tree_map();
+	int r = kctl_get_wait(k, kctl_path(k, &t->kind, NULL, t->name, NULL, NULL), &now, e);
+	if (r < 0)
+		return r;
+	if (tree_is_true(tree_path(&now, "spec.unschedulable")) == off)
+		return kctl_print_done(k, t, &now, off ? "already cordoned" : "already uncordoned", e);
+	kctl_set(k, kctl_map(k, &patch, "spec"), "unschedulable", off ? tree_bool(true) : tree_null());
+	if (strcmp(dry, "client"))
+		r = kctl_send_wait(k, "PATCH", kctl_path(k, &t->kind, NULL, t->name, NULL, kctl_write_query(k, "kubectl-cordon")), "application/merge-patch+json", &patch, &got, e);
+	return r < 0 ? r : kctl_print_done(k, t, &now, off ? "cordoned" : "uncordoned", e);
+}
+
+static int cordon_all(struct kctl *k, bool off, struct err *e)
+{
+	struct kctl_targets all = { 0 };
+	const char *dry;
+	int failed = 0, r = kctl_dry_run(k, &dry, e);
+	if (r == 0 && !k->f.argc && !*flag_str(&k->f, "selector"))
+		return err_set(e, EINVAL, "USAGE: %s NODE [flags]\nSee 'kubectl %s -h' for help and examples", k->cmd->path, k->cmd->path);
+	if (r == 0)
+		r = nodes_of(k, &all, e);
 	for (size_t i = 0; r == 0 && i < all.n; i++) {
 		struct err why = { 0 };
-		if (cordon_one(k, &all.v[i], on, &why) < 0)
+		if (set_cordon(k, &all.v[i], off, dry, &why) < 0)
 			failed = kctl_failed(k, &why);
 	}
 	return r < 0 ? r : failed;
 }
 
-int kcmd_cordon(struct kctl *k, struct err *e) { return cordon(k, true, e); }
-int kcmd_uncordon(struct kctl *k, struct err *e) { return cordon(k, false, e); }
+int kcmd_cordon(struct kctl *k, struct err *e) { return cordon_all(k, true, e); }
+int kcmd_uncordon(struct kctl *k, struct err *e) { return cordon_all(k, false, e); }
 
-/* --- drain ----------------------------------------------------------------------------------------- */
-struct drain { struct kctl *k; struct kctl_kind pods; struct tree list; const struct tree **v; size_t n; };
+/* --- drain ------------------------------------------------------------------------------------ */
+struct drain { struct kctl *k; const char *dry; struct buf refused; const struct tree **pods; size_t n; };
 
-static bool owned_by(struct kctl *k, const struct tree *pod, const char *kind)
+static void refuse(struct drain *d, const struct tree *pod, const char *why)
 {
-	const struct tree *owners = tree_path(pod, "metadata.ownerReferences");
-	for (uint32_t i = 0; owners && i < owners->n; i++)
-		if (tree_is_true(tree_gets(tree_at(owners, i), "controller")))
-			return !kind || !strcmp(kctl_text_at(k, tree_at(owners, i), "kind"), kind);
+	buf_addf(&d->refused, "%scannot delete %s: %s/%s", d->refused.len ? ", " : "", why, kctl_text_at(d->k, pod, "metadata.namespace"), kctl_text_at(d->k, pod, "metadata.name"));
+}
+
+static bool has_empty_dir(const struct tree *pod)
+{
+	const struct tree *v = tree_path(pod, "spec.volumes");
+	for (uint32_t i = 0; v && i < v->n; i++)
+		if (tree_gets(tree_at(v, i), "emptyDir"))
+			return true;
 	return false;
 }
 
-static void add_name(struct kctl *k, struct buf *b, const struct tree *pod)
-{
-	buf_addf(b, "%s%s/%s", b->len ? ", " : "", kctl_text_at(k, pod, "metadata.namespace"), kctl_text_at(k, pod, "metadata.name"));
-}
-
-/* Who must go; problems are all said at once, as kubectl does. */
-static int choose(struct drain *d, const char *node, struct err *e)
+/* Whether a pod has to leave; what may not is noted. */
+static bool must_leave(struct drain *d, const struct tree *pod)
 {
 	struct kctl *k = d->k;
-	struct buf unmanaged AUTO(buf) = BUF_INIT(64 << 10), daemons AUTO(buf) = BUF_INIT(64 << 10), local AUTO(buf) = BUF_INIT(64 << 10), all AUTO(buf) = BUF_INIT(256 << 10);
-	bool force = flag_bool(&k->f, "force"), ignore = flag_bool(&k->f, "ignore-daemonsets"), empty = flag_bool(&k->f, "delete-emptydir-data") || flag_bool(&k->f, "delete-local-data");
-	const char *q = kctl_query(k, NULL, "fieldSelector", kctl_fmt(k, "spec.nodeName=%s", node));
-	if (*flag_str(&k->f, "pod-selector"))
-		q = kctl_query(k, q, "labelSelector", flag_str(&k->f, "pod-selector"));
-	int r = kctl_get_wait(k, kctl_path(k, &d->pods, NULL, NULL, NULL, q), &d->list, e);
-	const struct tree *items = r == 0 ? tree_gets(&d->list, "items") : NULL;
-	d->v = arena_array(&k->arena, items ? items->n + 1 : 1, sizeof *d->v);
-	d->n = 0;
-	for (uint32_t i = 0; d->v && items && i < items->n; i++) {
-		const struct tree *p = tree_at(items, i), *volumes = tree_path(p, "spec.volumes");
-		const char *phase = kctl_text_at(k, p, "status.phase");
-		bool over = !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed"), has_empty = false;
-		if (tree_get(tree_path(p, "metadata.annotations"), SLICE("kubernetes.io/config.mirror")))
-			continue;
-		for (uint32_t j = 0; volumes && j < volumes->n; j++)
-			has_empty |= tree_gets(tree_at(volumes, j), "emptyDir") != NULL;
-		if (!over && owned_by(k, p, "DaemonSet")) {
-			add_name(k, &daemons, p);
-			continue;
-		}
-		if (!over && has_empty && !empty)
-			add_name(k, &local, p);
-		if (!over && !owned_by(k, p, NULL))
-			add_name(k, &unmanaged, p);
-		d->v[d->n++] = p;
+	const struct tree *owners = tree_path(pod, "metadata.ownerReferences"), *notes = tree_path(pod, "metadata.annotations");
+	const char *owner = "", *phase = kctl_text_at(k, pod, "status.phase");
+	for (uint32_t i = 0; owners && i < owners->n; i++)
+		if (tree_is_true(tree_gets(tree_at(owners, i), "controller")))
+			owner = kctl_text_at(k, tree_at(owners, i), "kind");
+	if (tree_get(notes, SLICE("kubernetes.io/config.mirror")))
+		return false;
+	if (!strcmp(phase, "Succeeded") || !strcmp(phase, "Failed"))
+		return true;
+	if (!strcmp(owner, "DaemonSet")) {
+		if (!flag_bool(&k->f, "ignore-daemonsets"))
+			refuse(d, pod, "DaemonSet-managed Pods (use --ignore-daemonsets to ignore)");
+		return false;
 	}
+	if (has_empty_dir(pod) && !flag_bool(&k->f, "delete-emptydir-data")) {
+		refuse(d, pod, "Pods with local storage (use --delete-emptydir-data to override)");
+		return false;
+	}
+	if (!*owner && !flag_bool(&k->f, "force")) {
+		refuse(d, pod, "Pods that declare no controller (use --force to override)");
+		return false;
+	}
+	return true;
+}
+
+static int evict(struct drain *d, const struct tree *pod, int64_t end, struct err *e)
+{
+	struct kctl *k = d->k;
+	struct kctl_kind kind;
+	const char *ns = kctl_text_at(k, pod, "metadata.namespace"), *name = kctl_text_at(k, pod, "metadata.name"), *uid = kctl_text_at(k, pod, "metadata.uid");
+	int64_t grace = flag_num(&k->f, "grace-period");
+	struct tree body = tree_map(), got;
+	int r = kctl_kind_wait(k, "pods", &kind, e);
 	if (r < 0)
 		return r;
-	if (unmanaged.len && !force)
-		buf_addf(&all, "cannot delete cannot delete Pods that declare no controller (use --force to override): %s", unmanaged.ptr);
-	if (daemons.len && !ignore)
-		buf_addf(&all, "%scannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore): %s", all.len ? ", " : "", daemons.ptr);
-	if (local.len)
-		buf_addf(&all, "%scannot delete Pods with local storage (use --delete-emptydir-data to override): %s", all.len ? ", " : "", local.ptr);
-	if (all.len) {
-		k->long_error = kctl_fmt(k, "error: unable to drain node \"%s\" due to error: [%s], continuing command...\nThere are pending nodes to be drained:\n %s", node, all.ptr, node);
-		return err_set(e, EINVAL, "%s", k->long_error);
-	}
-	if (daemons.len)
-		kctl_warn(k, "Warning: ignoring DaemonSet-managed Pods: %s", daemons.ptr);
-	if (unmanaged.len)
-		kctl_warn(k, "Warning: deleting Pods that declare no controller: %s", unmanaged.ptr);
-	return 0;
-}
-
-/* Again and again while a budget forbids it. */
-static int evict_one(struct drain *d, const struct tree *pod, int64_t end, struct err *e)
-{
-	struct kctl *k = d->k;
-	struct tree eviction = tree_map(), got;
-	const char *name = kctl_text_at(k, pod, "metadata.name"), *ns = kctl_text_at(k, pod, "metadata.namespace");
-	bool direct = flag_bool(&k->f, "disable-eviction");
-	int64_t grace = flag_num(&k->f, "grace-period");
-	struct tree *options = &eviction;
-	if (!direct) {
-		kctl_set_text(k, &eviction, "apiVersion", "policy/v1");
-		kctl_set_text(k, &eviction, "kind", "Eviction");
-		struct tree *meta = kctl_map(k, &eviction, "metadata");
-		kctl_set_text(k, meta, "name", name);
-		kctl_set_text(k, meta, "namespace", ns);
-		if (grace >= 0)
-			options = kctl_map(k, &eviction, "deleteOptions");
+	bool by_delete = flag_bool(&k->f, "disable-eviction");
+	kctl_print(k, "%s pod %s/%s\n", by_delete ? "deleting" : "evicting", ns, name);
+	kctl_flush(k);
+	kctl_set_text(k, &body, "apiVersion", by_delete ? "v1" : "policy/v1");
+	kctl_set_text(k, &body, "kind", by_delete ? "DeleteOptions" : "Eviction");
+	if (!by_delete) {
+		kctl_set_text(k, kctl_map(k, &body, "metadata"), "name", name);
+		kctl_set_text(k, kctl_map(k, &body, "metadata"), "namespace", ns);
 	}
 	if (grace >= 0)
-		kctl_set_int(k, options, "gracePeriodSeconds", grace);
-	for (;;) {
-		int r = kctl_send_wait(k, direct ? "DELETE" : "POST", kctl_path(k, &d->pods, ns, name, direct ? NULL : "eviction", NULL), NULL, &eviction, &got, e);
-		if (r == 0 || r == -ENOENT) {
+		kctl_set_int(k, by_delete ? &body : kctl_map(k, &body, "deleteOptions"), "gracePeriodSeconds", grace);
+	for (;;) { /* a disruption budget says no (429) until it has room */
+		r = kctl_send_wait(k, by_delete ? "DELETE" : "POST", kctl_path(k, &kind, ns, name, by_delete ? NULL : "eviction", NULL), NULL, &body, &got, e);
+		if (r == -ENOENT) {
 			k->long_error = NULL;
 			return 0;
 		}
-		if (!k->long_error || !strstr(k->long_error, "TooManyRequests"))
-			return r;
-		kctl_warn(k, "error when evicting pods/\"%s\" -n \"%s\" (will retry after 5s): %s", name, ns, strchr(k->long_error, ':') ? strchr(k->long_error, ':') + 2 : k->long_error);
+		if (r == 0 || !k->long_error || !strstr(k->long_error, "TooManyRequests"))
+			break;
+		kctl_warn(k, "error when evicting pods/\"%s\" -n \"%s\" (will retry after 5s): %s", name, ns, strchr(k->long_error, ':') + 2);
 		k->long_error = NULL;
-		if (end && clock_monotonic_ns() + 5 * NS_PER_S > end)
-			return err_set(e, ETIMEDOUT, "error when waiting for pod \"%s\" in namespace \"%s\" to terminate: global timeout reached", name, ns);
+		if (end && clock_monotonic_ns() > end)
+			return err_set(e, ETIMEDOUT, "error when evicting pods/\"%s\" -n \"%s\": global timeout reached", name, ns);
 		sleep_wait(5 * NS_PER_S);
 	}
+	while (r == 0) {
+		r = kctl_get_wait(k, kctl_path(k, &kind, ns, name, NULL, NULL), &got, e);
+		if (r == -ENOENT || (r == 0 && strcmp(uid, kctl_text_at(k, &got, "metadata.uid")))) {
+			k->long_error = NULL;
+			kctl_print(k, "pod/%s evicted\n", name);
+			return 0;
+		}
+		if (r == 0 && end && clock_monotonic_ns() > end)
+			return err_set(e, ETIMEDOUT, "error when waiting for pod \"%s\" in namespace \"%s\" to terminate: global timeout reached", name, ns);
+		if (r == 0)
+			sleep_wait(200 * NS_PER_MS);
+	}
+	return r;
 }
 
-static int await_gone(struct drain *d, const struct tree *pod, int64_t end, struct err *e)
+static int drain_one(struct drain *d, const struct kctl_target *t, struct err *e)
 {
 	struct kctl *k = d->k;
-	struct tree now;
-	const char *name = kctl_text_at(k, pod, "metadata.name"), *ns = kctl_text_at(k, pod, "metadata.namespace"), *uid = kctl_text_at(k, pod, "metadata.uid");
-	for (;;) {
-		int r = kctl_get_wait(k, kctl_path(k, &d->pods, ns, name, NULL, NULL), &now, e);
-		k->long_error = r == -ENOENT ? NULL : k->long_error;
-		if (r == -ENOENT || (r == 0 && strcmp(kctl_text_at(k, &now, "metadata.uid"), uid)))
-			return 0;
-		if (r < 0)
-			return r;
-		if (end && clock_monotonic_ns() > end)
-			return err_set(e, ETIMEDOUT, "error when waiting for pod \"%s\" in namespace \"%s\" to terminate: global timeout reached", name, ns);
-		sleep_wait(NS_PER_S / 2);
-	}
-}
-
-static int drain_one(struct kctl *k, const struct kctl_target *t, struct err *e)
-{
-	struct drain d = { .k = k };
+	struct kctl_kind kind;
+	struct tree list;
+	const char *q = kctl_query(k, NULL, "fieldSelector", kctl_fmt(k, "spec.nodeName=%s", t->name));
+	int r = set_cordon(k, t, true, d->dry, e);
+	if (r == 0)
+		r = kctl_kind_wait(k, "pods", &kind, e);
+	if (*flag_str(&k->f, "pod-selector"))
+		q = kctl_query(k, q, "labelSelector", flag_str(&k->f, "pod-selector"));
+	if (r == 0)
+		r = kctl_get_wait(k, kctl_path(k, &kind, NULL, NULL, NULL, q), &list, e);
+	if (r < 0)
+		return r;
+	const struct tree *items = tree_gets(&list, "items");
+	const struct tree **leave = arena_array(&k->arena, (items ? items->n : 0) + 1, sizeof *leave);
+	size_t n = 0;
+	buf_reset(&d->refused);
+	for (uint32_t i = 0; leave && items && i < items->n; i++)
+		if (must_leave(d, tree_at(items, i)))
+			leave[n++] = tree_at(items, i);
+	if (d->refused.len)
+		return err_set(e, EBUSY, "unable to drain node \"%s\" due to error: %s, continuing command...", t->name, d->refused.ptr);
 	int64_t timeout = flag_num(&k->f, "timeout"), end = timeout > 0 ? clock_monotonic_ns() + timeout : 0;
-	int r = kctl_kind_wait(k, "pods", &d.pods, e);
-	if (r == 0)
-		r = cordon_one(k, t, true, e);
-	kctl_flush(k);
-	if (r == 0)
-		r = choose(&d, t->name, e);
-	const char *dry = "none";
-	kctl_dry_run(k, &dry, NULL);
-	for (size_t i = 0; r == 0 && i < d.n; i++) {
-		kctl_print(k, "evicting pod %s/%s%s\n", kctl_text_at(k, d.v[i], "metadata.namespace"), kctl_text_at(k, d.v[i], "metadata.name"), strcmp(dry, "none") ? " (dry run)" : "");
-		kctl_flush(k);
-		if (!strcmp(dry, "none"))
-			r = evict_one(&d, d.v[i], end, e);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (strcmp(d->dry, "none"))
+			kctl_print(k, "evicting pod %s/%s (%s dry run)\n", kctl_text_at(k, leave[i], "metadata.namespace"), kctl_text_at(k, leave[i], "metadata.name"), d->dry);
+		else
+			r = evict(d, leave[i], end, e);
 	}
-	for (size_t i = 0; r == 0 && !strcmp(dry, "none") && i < d.n; i++) {
-		r = await_gone(&d, d.v[i], end, e);
-		if (r == 0)
-			kctl_print(k, "pod/%s evicted\n", kctl_text_at(k, d.v[i], "metadata.name"));
-	}
-	if (r == 0)
-		kctl_print(k, "node/%s drained\n", t->name);
-	return r;
+	return r < 0 ? r : kctl_print_done(k, t, NULL, "drained", e);
 }
 
 int kcmd_drain(struct kctl *k, struct err *e)
 {
-	struct kctl_targets all;
-	int r = nodes_of(k, &all, e), failed = 0;
+	struct kctl_targets all = { 0 };
+	struct drain d = { .k = k, .refused = BUF_INIT(64 << 10) };
+	int failed = 0, r = kctl_dry_run(k, &d.dry, e);
+	if (r == 0 && !k->f.argc && !*flag_str(&k->f, "selector"))
+		return err_set(e, EINVAL, "USAGE: drain NODE [flags]\nSee 'kubectl drain -h' for help and examples");
+	if (r == 0)
+		r = nodes_of(k, &all, e);
 	for (size_t i = 0; r == 0 && i < all.n; i++) {
 		struct err why = { 0 };
-		if (drain_one(k, &all.v[i], &why) < 0)
+		if (drain_one(&d, &all.v[i], &why) < 0)
 			failed = kctl_failed(k, &why);
 	}
+	buf_release(&d.refused);
 	return r < 0 ? r : failed;
 }
 
-/* --- taint -------------------------------------------------------------------------------------------- */
-struct taint { const char *key, *value, *effect; bool remove; };
+/* --- taint ----------------------------------------------------------------------------------------- */
+struct change { const char *key, *value, *effect; bool remove; };
 
-/* "key=value:Effect", "key:Effect", "key:Effect-", "key-" */
-static int parse_taint(struct kctl *k, const char *text, struct taint *ret, struct err *e)
+static int parse_taint(struct kctl *k, const char *text, struct change *ret, struct err *e)
 {
-	struct slice left, effect, key, value;
-	size_t n = strlen(text);
-	*ret = (struct taint){ .remove = n && text[n - 1] == '-', .value = "", .effect = "" };
-	bool has_effect = slice_cut(slice_n(text, n - ret->remove), ':', &left, &effect);
-	if (slice_cut(left, '=', &key, &value))
-		ret->value = kctl_fmt(k, "%.*s", SLICE_FMT(value));
+	static const char *const effects[] = { "NoSchedule", "PreferNoSchedule", "NoExecute" };
+	struct slice all = slice_of(text), left, effect = { 0 }, key, value = { 0 };
+	*ret = (struct change){ 0 };
+	if (all.len && all.ptr[all.len - 1] == '-') {
+		ret->remove = true;
+		all.len--;
+	}
+	slice_cut(all, ':', &left, &effect);
+	slice_cut(left, '=', &key, &value);
+	bool known = ret->remove && !effect.len;
+	for (size_t i = 0; i < ARRAY_LEN(effects); i++)
+		known |= slice_is(effect, effects[i]);
+	if (!effect.len && !ret->remove)
+		return err_set(e, EINVAL, "invalid taint spec: %s\nSee 'kubectl taint -h' for help and examples", text);
+	if (!known)
+		return err_set(e, EINVAL, "invalid taint effect: %.*s, unsupported taint effect\nSee 'kubectl taint -h' for help and examples", SLICE_FMT(effect));
 	ret->key = kctl_fmt(k, "%.*s", SLICE_FMT(key));
-	if (has_effect)
-		ret->effect = kctl_fmt(k, "%.*s", SLICE_FMT(effect));
-	if (!key.len || (!ret->remove && !has_effect))
-		return err_set(e, EINVAL, "invalid taint spec: %s", text);
-	if (*ret->effect && strcmp(ret->effect, "NoSchedule") && strcmp(ret->effect, "PreferNoSchedule") && strcmp(ret->effect, "NoExecute"))
-		return err_set(e, EINVAL, "invalid taint effect: %s, unsupported taint effect", ret->effect);
+	ret->value = kctl_fmt(k, "%.*s", SLICE_FMT(value));
+	ret->effect = kctl_fmt(k, "%.*s", SLICE_FMT(effect));
 	return 0;
 }
 
-static int taint_one(struct kctl *k, const struct kctl_target *t, const struct taint *v, size_t n, struct err *e)
+static int taint_one(struct kctl *k, const struct kctl_target *t, const struct change *v, int n, const char *dry, struct err *e)
 {
-	struct tree node, patch = tree_map(), got, kept = tree_list();
-	unsigned added = 0, removed = 0, changed = 0;
-	int r = kctl_get_wait(k, kctl_path(k, &t->kind, NULL, t->name, NULL, NULL), &node, e);
-	if (r < 0)
-		return r;
-	const struct tree *now = tree_path(&node, "spec.taints");
-	for (size_t i = 0; i < n; i++) {
-		bool found = false;
-		for (uint32_t j = 0; now && j < now->n; j++)
-			found |= !strcmp(kctl_text_at(k, tree_at(now, j), "key"), v[i].key) && (!*v[i].effect || !strcmp(kctl_text_at(k, tree_at(now, j), "effect"), v[i].effect));
-		if (v[i].remove && !found)
-			return err_set(e, ENOENT, "taint \"%s%s%s\" not found", v[i].key, *v[i].effect ? ":" : "", v[i].effect);
-		if (!v[i].remove && found && !flag_bool(&k->f, "overwrite"))
-			return err_set(e, EEXIST, "node %s already has %s taint(s) with same effect(s) and --overwrite is false", t->name, v[i].key);
-	}
-	for (uint32_t j = 0; now && j < now->n; j++) {
-		const struct tree *x = tree_at(now, j);
-		bool drop = false;
-		for (size_t i = 0; i < n; i++) {
-			bool same = !strcmp(kctl_text_at(k, x, "key"), v[i].key) && (!*v[i].effect || !strcmp(kctl_text_at(k, x, "effect"), v[i].effect));
-			drop |= same;
-			removed += same && v[i].remove;
-			changed += same && !v[i].remove;
+	struct tree now, got, patch = tree_map(), list = tree_list();
+	bool added = false, removed = false;
+	int r = kctl_get_wait(k, kctl_path(k, &t->kind, NULL, t->name, NULL, NULL), &now, e);
+	const struct tree *old = r == 0 ? tree_path(&now, "spec.taints") : NULL;
+	for (uint32_t i = 0; old && i < old->n; i++) {
+		bool keep = true;
+		for (int j = 0; j < n; j++) {
+			if (strcmp(v[j].key, kctl_text_at(k, tree_at(old, i), "key")) || (*v[j].effect && strcmp(v[j].effect, kctl_text_at(k, tree_at(old, i), "effect"))))
+				continue;
+			if (!v[j].remove && !flag_bool(&k->f, "overwrite"))
+				return err_set(e, EEXIST, "node %s already has %s taint(s) with same effect(s) and --overwrite is false", t->name, v[j].key);
+			keep = false;
+			removed |= v[j].remove;
 		}
-		if (!drop)
-			tree_append(&k->arena, &kept, *x);
+		if (keep)
+			tree_append(&k->arena, &list, *tree_at(old, i));
 	}
-	for (size_t i = 0; i < n; i++) {
-		if (v[i].remove)
+	for (int j = 0; r == 0 && j < n; j++) {
+		if (v[j].remove) {
+			if (!removed)
+				return err_set(e, ENOENT, "taint \"%s%s%s\" not found", v[j].key, *v[j].effect ? ":" : "", v[j].effect);
 			continue;
-		struct tree x = tree_map();
-		kctl_set_text(k, &x, "effect", v[i].effect);
-		kctl_set_text(k, &x, "key", v[i].key);
-		if (*v[i].value)
-			kctl_set_text(k, &x, "value", v[i].value);
-		tree_append(&k->arena, &kept, x);
-		added++;
+		}
+		struct tree *x = tree_append(&k->arena, &list, tree_map());
+		if (!x)
+			return err_nomem(e);
+		kctl_set_text(k, x, "key", v[j].key);
+		if (*v[j].value)
+			kctl_set_text(k, x, "value", v[j].value);
+		kctl_set_text(k, x, "effect", v[j].effect);
+		added = true;
 	}
-	kctl_set(k, kctl_map(k, &patch, "spec"), "taints", kept);
-	const char *dry = "none";
-	kctl_dry_run(k, &dry, NULL);
-	got = node;
-	if (strcmp(dry, "client"))
+	kctl_set(k, kctl_map(k, &patch, "spec"), "taints", list);
+	if (r == 0 && strcmp(dry, "client"))
 		r = kctl_send_wait(k, "PATCH", kctl_path(k, &t->kind, NULL, t->name, NULL, kctl_write_query(k, "kubectl-taint")), "application/merge-patch+json", &patch, &got, e);
-	const char *did = added && !removed ? (changed ? "modified" : "tainted") : removed && !added ? "untainted" : "modified";
-	return r < 0 ? r : kctl_print_done(k, t, &got, did, e);
+	if (r == 0) /* a dry run is not said, as in kubectl */
+		kctl_print(k, "node/%s %s\n", t->name, added && removed ? "modified" : removed ? "untainted" : "tainted");
+	return r;
 }
 
 int kcmd_taint(struct kctl *k, struct err *e)
 {
-	struct taint v[64];
-	size_t n = 0;
 	struct kctl_targets all = { 0 };
-	int first = k->f.argc, r = kctl_client(k, e), failed = 0;
-	for (int i = 1; r == 0 && i < k->f.argc; i++) {
-		const char *a = k->f.argv[i];
-		bool is = strchr(a, '=') || strchr(a, ':') || a[strlen(a) - 1] == '-';
-		if (!is && first < k->f.argc)
-			return err_set(e, EINVAL, "all resources must be specified before taint changes: %s", a);
-		if (!is)
-			continue;
-		if (first == k->f.argc)
-			first = i;
-		if (n == ARRAY_LEN(v))
-			return err_set(e, E2BIG, "too many taints at once");
-		r = parse_taint(k, a, &v[n++], e);
-	}
+	const char *dry;
+	int first = 0, failed = 0, r = kctl_dry_run(k, &dry, e);
+	while (first < k->f.argc && (first == 0 || (!strchr(k->f.argv[first], ':') && !strchr(k->f.argv[first], '=') && k->f.argv[first][strlen(k->f.argv[first]) - 1] != '-')))
+		first++;
+	int n = k->f.argc - first;
+	struct change *v = arena_array(&k->arena, (size_t)n + 1, sizeof *v);
+	if (!v)
+		return err_nomem(e);
+	if (r == 0 && k->f.argc < 1)
+		return err_set(e, EINVAL, "one or more resources must be specified as <resource> <name>");
 	if (r == 0 && !n)
-		return kctl_usage(k, e, "at least one taint update is required");
-	if (r == 0) {
-		k->f.argc = first;
+		return err_set(e, EINVAL, "at least one taint update is required");
+	for (int i = 0; r == 0 && i < n; i++)
+		r = parse_taint(k, k->f.argv[first + i], &v[i], e);
+	k->f.argc = first;
+	if (r == 0)
 		r = kctl_targets_wait(k, 0, KARGS_NAMES, &all, e);
-	}
 	for (size_t i = 0; r == 0 && i < all.n; i++) {
 		struct err why = { 0 };
-		if (taint_one(k, &all.v[i], v, n, &why) < 0)
+		if (taint_one(k, &all.v[i], v, n, dry, &why) < 0)
 			failed = kctl_failed(k, &why);
 	}
 	return r < 0 ? r : failed;

@@ -101,14 +101,18 @@ int kctl_printer_new(struct kctl *k, const char *format, struct kctl_printer **r
 		struct buf b AUTO(buf) = BUF_INIT(4 << 20);
 		int r = file_read(AT_FDCWD, text, &b);
 		if (r < 0)
-			return err_sys(e, -r, "error reading --template %s", text);
+			return err_set(e, -r, "error reading template %s, open %s: %s", text, text, r == -ENOENT ? "no such file or directory" : strerror(-r));
 		text = kctl_fmt(k, "%s", b.ptr);
 		if (p->format == FORMAT_COLUMNS)
 			text = columns_of_file(k, text);
 	}
 	*ret = p;
 	switch (p->format) {
-	case FORMAT_JSONPATH: case FORMAT_JSONPATH_JSON: return jsonpath_parse(slice_of(text), 0, &k->arena, &p->path, e);
+	case FORMAT_JSONPATH: case FORMAT_JSONPATH_JSON: {
+		struct err why = { 0 };
+		int r = jsonpath_parse(slice_of(text), 0, &k->arena, &p->path, &why);
+		return r < 0 ? err_set(e, -r, "error parsing jsonpath %s, %s", text, why.text) : 0;
+	}
 	case FORMAT_TEMPLATE: return template_parse(&k->arena, text, &p->template, e);
 	case FORMAT_COLUMNS: return parse_columns(k, p, text, e);
 	default: return 0;

@@ -103,7 +103,8 @@ static int look(struct follow *f, const struct tree *o)
 		is_kind(&f->t->kind, "daemonsets") ? daemonset_status(k, o, &line, &f->done, &f->e) : statefulset_status(k, o, &line, &f->done, &f->e);
 	if (f->revision > 0 && r == 0 && is_kind(&f->t->kind, "deployments") &&
 		strcmp(kctl_text(k, tree_get(tree_path(o, "metadata.annotations"), SLICE("deployment.kubernetes.io/revision"))), kctl_fmt(k, "%lld", (long long)f->revision)))
-		r = err_set(&f->e, EINVAL, "desired revision (%lld) is different from the running revision", (long long)f->revision);
+		r = err_set(&f->e, EINVAL, "desired revision (%lld) is different from the running revision (%s)", (long long)f->revision,
+			kctl_text(k, tree_get(tree_path(o, "metadata.annotations"), SLICE("deployment.kubernetes.io/revision"))));
 	if (r < 0)
 		return f->result = r;
 	if (!f->said || strcmp(f->said, line)) {

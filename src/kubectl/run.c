@@ -89,7 +89,7 @@ static int make_pod(struct kctl *k, const char *name, struct tree *ret, struct e
 		kctl_set(k, kctl_map(k, c, "securityContext"), "privileged", tree_bool(true));
 	/* the list may have moved while the container was filled: it is filled last of all */
 	if (strcmp(restart, "Always") && strcmp(restart, "OnFailure") && strcmp(restart, "Never"))
-		return err_set(e, EINVAL, "invalid restart policy: %s", restart);
+		return kctl_usage(k, e, "invalid restart policy: %s", restart);
 	kctl_set_text(k, spec, "restartPolicy", restart);
 	kctl_set_text(k, spec, "dnsPolicy", "ClusterFirst");
 	return add_env(k, (struct tree *)tree_at(tree_gets(spec, "containers"), 0), e);
@@ -153,7 +153,7 @@ static int expose_pod(struct kctl *k, const char *name, const struct tree *pod, 
 	struct tree ports = tree_list(), got;
 	int64_t port;
 	if (num_parse_i64(slice_of(flag_str(&k->f, "port")), 1, 65535, &port) < 0)
-		return err_set(e, EINVAL, "--port must be set when exposing a service");
+		return kctl_usage(k, e, "--port must be set when exposing a service");
 	struct tree *p = tree_append(&k->arena, &ports, tree_map());
 	if (!p)
 		return err_nomem(e);
@@ -177,7 +177,7 @@ int kcmd_run(struct kctl *k, struct err *e)
 	if (r == 0 && *generator)
 		kctl_warn(k, "Flag --generator has been deprecated, has no effect and will be removed in the future.");
 	if (r == 0 && !*flag_str(&k->f, "image"))
-		return kctl_usage(k, e, "required flag(s) \"image\" not set");
+		return err_set(e, EINVAL, "--image is required");
 	if (r == 0 && flag_bool(&k->f, "tty") && !flag_bool(&k->f, "stdin"))
 		return kctl_usage(k, e, "stdin is required for containers with -t/--tty");
 	if (r == 0 && flag_bool(&k->f, "rm") && !interactive)

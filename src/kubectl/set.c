@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kubectl/commands.h"
+#include "schema/patch.h"
 
 /* The pod specification inside an object, and the path to it as nested maps. */
 static const struct tree *pod_spec(const struct tree *o, bool *cron)
@@ -62,9 +63,11 @@ static int change_all(struct kctl *k, int first, const char *did, int (*change)(
 		if (one == 0)
 			one = change(k, t, &o, patch_spec(k, &o, &patch), &why);
 		got = o;
-		if (one > 0 && strcmp(dry, "client"))
+		if (one > 0 && !strcmp(dry, "client"))
+			one = t->kind.type.domain ? tree_strategic_patch(t->kind.type, &o, &patch, &k->arena, &got, &why) : tree_merge_patch(&o, &patch, &k->arena, &got, &why);
+		else if (one > 0)
 			one = kctl_send_wait(k, "PATCH", kctl_path(k, &t->kind, t->ns, t->name, NULL, kctl_write_query(k, "kubectl-set")), "application/strategic-merge-patch+json", &patch, &got, &why);
-		if (one >= 0 && did && (strcmp(kctl_text_at(k, &o, "metadata.resourceVersion"), kctl_text_at(k, &got, "metadata.resourceVersion")) || !strcmp(dry, "client")))
+		if (one >= 0 && did && (strcmp(kctl_text_at(k, &o, "metadata.resourceVersion"), kctl_text_at(k, &got, "metadata.resourceVersion")) || (!strcmp(dry, "client") && !tree_equal(&o, &got))))
 			one = kctl_print_done(k, t, &got, did, &why);
 		if (one < 0) {
 			kctl_failed(k, &why);
@@ -119,6 +122,8 @@ static int change_image(struct kctl *k, const struct kctl_target *t, const struc
 int kcmd_set_image(struct kctl *k, struct err *e)
 {
 	int first = first_pair(k, false);
+	if (first == 0 && !flag_list(&k->f, "filename")->n)
+		return err_set(e, EINVAL, "You must provide one or more resources by argument or filename.\nExample resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'");
 	if (first == k->f.argc)
 		return kctl_usage(k, e, "at least one image update is required");
 	return change_all(k, first, "image updated", change_image, e);
@@ -184,7 +189,7 @@ static int add_amounts(struct kctl *k, struct tree *resources, const char *what,
 	struct slice rest = slice_of(flag_str(&k->f, what)), one, key, value;
 	while (rest.len && slice_next(&rest, ',', &one)) {
 		if (!slice_cut(one, '=', &key, &value))
-			return err_set(e, EINVAL, "invalid argument syntax %.*s, expected <resource>=<value>", SLICE_FMT(one));
+			return err_set(e, EINVAL, "Invalid argument syntax %.*s, expected <resource>=<value>", SLICE_FMT(one));
 		kctl_set_text(k, kctl_map(k, resources, what), kctl_fmt(k, "%.*s", SLICE_FMT(key)), kctl_fmt(k, "%.*s", SLICE_FMT(value)));
 	}
 	return 0;

@@ -164,7 +164,7 @@ int kcmd_wait(struct kctl *k, struct err *e)
 	struct wanted w = { 0 };
 	struct kctl_targets all = { 0 };
 	int64_t timeout = flag_num(&k->f, "timeout"), end;
-	int failed = 0, r = *flag_str(&k->f, "for") ? parse_for(k, &w, e) : kctl_usage(k, e, "required flag(s) \"for\" not set");
+	int failed = 0, r = *flag_str(&k->f, "for") ? parse_for(k, &w, e) : err_set(e, EINVAL, "unrecognized condition: \"\"");
 	/* 0: look once; negative: a week */
 	end = clock_monotonic_ns() + (timeout < 0 ? 7 * 24 * 3600 * NS_PER_S : timeout);
 	while (r == 0) {
@@ -191,7 +191,7 @@ int kcmd_wait(struct kctl *k, struct err *e)
 		if (w.what == WAIT_DELETE && !w.was_there)
 			continue;
 		const char *kind = kctl_kind_text(k, &all.v[i].kind);
-		kctl_print(k, "%s/%s %s\n", kind, all.v[i].name, w.what == WAIT_DELETE ? "deleted" : w.what == WAIT_CREATE ? "created" : "condition met");
+		kctl_print(k, "%s/%s %s\n", kind, all.v[i].name, w.what == WAIT_DELETE ? "deleted" : "condition met");
 		kctl_flush(k);
 	}
 	return r < 0 ? r : failed;
