@@ -37,6 +37,7 @@ struct http_request {
 	size_t n_params;
 	int64_t content_length;       /* -1: unknown (chunked) or none */
 	bool has_body;
+	bool is_loopback;             /* the peer is on this machine */
 	const char *peer_name;        /* TLS client certificate's common name, or NULL */
 	const char *const *peer_organizations;      /* and its organizations */
 	size_t n_peer_organizations;

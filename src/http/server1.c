@@ -36,6 +36,7 @@ struct conn {
 	struct fiber *fiber;            /* while BUSY */
 	struct tls_peer *peer;
 	bool served;                    /* a request has come */
+	bool is_loopback;
 	/* of the current request */
 	bool close_after, continue_due, chunked_out;
 	struct buf out;                 /* scratch for chunks and heads */
@@ -278,6 +279,7 @@ static void fill(struct http_req *q, struct conn *c, const struct http_head *h)
 	q->pub.content_length = h->content_length;
 	q->pub.has_body = h->chunked || h->content_length > 0;
 	req_set_peer(q, c->peer);
+	q->pub.is_loopback = c->is_loopback;
 	c->close_after = !h->keep_alive;
 	c->continue_due = h->expect_continue && q->pub.has_body;
 	wire_body_begin(&c->w, h->chunked ? BODY_CHUNKED : h->content_length > 0 ? BODY_LENGTH : BODY_NONE, h->content_length);
@@ -442,6 +444,7 @@ static int conn_new(struct http_server *s, struct listener *x, struct stream *st
 	list_init(&c->node);
 	wire_init(&c->w, stream);
 	c->peer = tls_peer_ref(tls_peer(stream));
+	c->is_loopback = stream->is_loopback;
 	s->n_connections++;
 	server_ref(s);
 	/* The first head has to come in time; later ones may be long in coming. */

@@ -13,6 +13,7 @@ struct conn2 {
 	struct h2 *h2;
 	struct timer idle;
 	struct tls_peer *peer;
+	bool is_loopback;
 };
 
 static int h2t_head_wait(struct http_req *q, int status, int64_t length, struct slice body, bool end)
@@ -133,6 +134,7 @@ static void request_fiber(void *arg)
 	h2_stream_ref(st);
 	arena_init(&q.arena, REQUEST_ARENA_MAX);
 	fill(&q, st, x->peer);
+	q.pub.is_loopback = x->is_loopback;
 	status = req_init(&q, s, st->method, st->path);
 	if (status) {
 		r = req_refuse_wait(&q, status, "malformed request target");
@@ -199,8 +201,10 @@ int server2_serve(struct http_server *s, struct listener *listener, struct strea
 	static const struct h2_events events = { .head = on_head, .gone = on_gone, .idle = on_idle };
 	struct conn2 *x = calloc(1, sizeof *x);
 
-	if (x)
+	if (x) {
+		x->is_loopback = stream->is_loopback;
 		x->peer = tls_peer_ref(tls_peer(stream));    /* h2 may close the stream before us */
+	}
 	if (!x || h2_new(stream, true, &events, x, &x->h2) < 0) {
 		if (!x)
 			stream_close(stream);

@@ -76,6 +76,17 @@ static void unpause(struct timer *t)
 		watch_set(&x->watch, WATCH_READ);
 }
 
+static bool is_loopback(const struct sockaddr_storage *a)
+{
+	static const uint8_t mapped[13] = { [10] = 0xff, 0xff, 127 };
+	const struct sockaddr_in6 *six = (const void *)a;
+	if (a->ss_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr) >> 24 == 127;
+	if (a->ss_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&six->sin6_addr) || !memcmp(&six->sin6_addr, mapped, sizeof mapped);
+	return a->ss_family == AF_UNIX;
+}
+
 static void listener_ready(struct watch *w, unsigned events)
 {
 	struct listener *x = container_of(w, struct listener, watch);
@@ -83,7 +94,9 @@ static void listener_ready(struct watch *w, unsigned events)
 
 	x->n++;         /* keeps x while callbacks may free it */
 	for (int i = 0; i < ACCEPTS_A_TURN && !x->freed && x->n <= x->most; i++) {
-		int fd = accept4(x->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		struct sockaddr_storage from = { 0 };
+		socklen_t from_len = sizeof from;
+		int fd = accept4(x->fd, (struct sockaddr *)&from, &from_len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		struct stream *s;
 
 		if (fd < 0) {
@@ -97,8 +110,10 @@ static void listener_ready(struct watch *w, unsigned events)
 		}
 		int one = 1;
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);     /* fails, rightly, on other families */
-		if (stream_from_fd(l, fd, &s) == 0)
+		if (stream_from_fd(l, fd, &s) == 0) {
+			s->is_loopback = is_loopback(&from);
 			hand_over(x, s);
+		}
 	}
 	x->n--;
 	if (!x->freed && x->n >= x->most)

@@ -39,6 +39,7 @@ struct stream {
 	const struct stream_ops *ops;
 	struct loop *loop;
 	int64_t timeout_ns;                          /* for one read or write; <= 0: none */
+	bool is_loopback;                            /* accepted from this machine: loopback address or Unix socket */
 	struct stream_waiter {
 		void (*fn)(void *arg, int status);
 		void *arg;

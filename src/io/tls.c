@@ -498,7 +498,7 @@ int tls_wrap_wait(struct tls_config *c, struct stream *under, const char *server
 		stream_close(under);
 		return err_nomem(e);
 	}
-	t->s = (struct stream){ .ops = &tls_ops, .loop = under->loop, .timeout_ns = under->timeout_ns };
+	t->s = (struct stream){ .ops = &tls_ops, .loop = under->loop, .timeout_ns = under->timeout_ns, .is_loopback = under->is_loopback };
 	t->under = under;
 	t->c = c;
 	c->n_refs++;

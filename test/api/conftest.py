@@ -31,7 +31,8 @@ def free_port():
 
 
 class Server:
-    def __init__(self):
+    def __init__(self, listen="127.0.0.1"):
+        self.listen = listen
         self.dir = tempfile.mkdtemp(prefix="api-test-")
         os.chmod(self.dir, 0o711)    # the server runs as a user of its own
         self.port = free_port()
@@ -41,7 +42,7 @@ class Server:
     def start(self):
         self.process = subprocess.Popen(
             [os.environ.get("CORACLED", os.path.join(ROOT, "build/bin/coracled")), "server", "--root", self.dir + "/root", "--run", self.dir + "/run",
-             "--config", self.dir + "/config", "--listen", f"127.0.0.1:{self.port}"],
+             "--config", self.dir + "/config", "--listen", f"{self.listen}:{self.port}"],
             stderr=open(self.dir + "/log", "ab"))
         for _ in range(200):
             if b"server serves" in open(self.dir + "/log", "rb").read().split(b"BEGIN")[-1]:

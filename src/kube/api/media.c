@@ -344,7 +344,7 @@ static int gzip_job(void *arg)
 
 int api_reply_bytes(struct api_req *q, int status, const char *type, struct slice body)
 {
-	if (q->is_local || body.len < GZIP_FROM || !http_header_has(&q->http->headers, "Accept-Encoding", "gzip"))
+	if (q->is_local || q->http->is_loopback || body.len < GZIP_FROM || !http_header_has(&q->http->headers, "Accept-Encoding", "gzip"))
 		return http_reply(q->http, status, type, body);
 	struct gzip_job j = { body, BUF_INIT(API_REPLY_MAX) };
 	int x = job_wait(gzip_job, &j);
