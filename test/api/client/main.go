@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/client-go/util/retry"
 )
 
 func must(err error) {
@@ -68,11 +69,13 @@ func main() {
 		Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}, Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"a": "b"}},
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i"}}}}}}, metav1.CreateOptions{})
 	must(err)
-	sc, err := cs.AppsV1().Deployments("default").GetScale(ctx, d.Name, metav1.GetOptions{})
-	must(err)
-	sc.Spec.Replicas = 3
-	_, err = cs.AppsV1().Deployments("default").UpdateScale(ctx, d.Name, sc, metav1.UpdateOptions{})
-	must(err)
+	must(retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		sc, err := cs.AppsV1().Deployments("default").GetScale(ctx, d.Name, metav1.GetOptions{})
+		must(err)
+		sc.Spec.Replicas = 3
+		_, err = cs.AppsV1().Deployments("default").UpdateScale(ctx, d.Name, sc, metav1.UpdateOptions{})
+		return err
+	}))
 	l, err := cs.CoreV1().Pods("").List(ctx, metav1.ListOptions{Limit: 1})
 	must(err)
 	fmt.Println(len(l.Items), l.Continue != "")
