@@ -84,7 +84,8 @@ int err_exit_code(int code)
 const char *err_name(int code)
 {
 	int i = row(code);
-	return i < 0 ? "E?" : map[i].name;
+	const char *other = i < 0 ? strerrorname_np(code < 0 ? -code : code) : NULL;
+	return i >= 0 ? map[i].name : other ? other : "E?";
 }
 
 /* Cuts a string that filled its buffer back to a whole UTF-8 character. */

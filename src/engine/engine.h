@@ -50,6 +50,8 @@ int engine_open_wait(struct loop *l, const struct engine_config *c, struct engin
 void engine_restart_all(struct engine *eng);
 /* Frees memory; containers keep running. */
 void engine_close(struct engine *eng);
+/* Where shims are when systemd is process 1: outside of the engine's unit, whose end would take them along. */
+#define SHIM_CGROUP "/coracle-shims"
 /* For `down`: stops every container (their restart policy does not bring them back before the next start of the engine). */
 int engine_stop_all_wait(struct engine *eng, int64_t timeout_s);
 

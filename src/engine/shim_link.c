@@ -393,7 +393,7 @@ static int shim_json(struct container *c, struct arena *a, struct shim_config *r
 	log_config(c, dir, a, &ret->log);
 	struct stat st;
 	if (stat("/run/systemd/system", &st) == 0)
-		ret->cgroup = "/coracle-shims";
+		ret->cgroup = SHIM_CGROUP;
 	return root->upper && root->work && ret->state_root && ret->exit_file ? 0 : err_nomem(e);
 }
 

@@ -329,20 +329,23 @@ static void open_fiber(void *arg)
 }
 
 /* --- ending */
-/* The group above all containers' groups, in each hierarchy; one that holds somebody else's groups stays (rmdir refuses). */
-static void remove_parent_groups(const char *parent)
+/* The group above all containers' groups (or their shims), in each hierarchy; one that holds somebody else's groups stays (rmdir
+ * refuses). False when a process is still in one. */
+static bool remove_parent_groups(const char *parent)
 {
 	char path[PATH_MAX];
+	bool is_busy = false;
 	DIR *d = opendir("/sys/fs/cgroup");
 	if (!parent || parent[0] != '/' || strstr(parent, "..") || !parent[1])
 		parent = "/docker";
 	fmt_into(path, sizeof path, "/sys/fs/cgroup%s", parent);
-	rmdir(path);
+	is_busy |= rmdir(path) < 0 && errno == EBUSY;
 	for (struct dirent *x; d && (x = readdir(d));)
 		if (x->d_name[0] != '.' && fmt_into(path, sizeof path, "/sys/fs/cgroup/%s%s", x->d_name, parent))
-			rmdir(path);
+			is_busy |= rmdir(path) < 0 && errno == EBUSY;
 	if (d)
 		closedir(d);
+	return !is_busy;
 }
 
 static void down_fiber(void *arg)
@@ -355,6 +358,8 @@ static void down_fiber(void *arg)
 	if (net_down_wait(d->net, &e) < 0)
 		log_warn("the network did not go down", "error=%s", e.text);
 	remove_parent_groups(d->o.cgroup_parent);
+	for (int i = 0; !remove_parent_groups(SHIM_CGROUP) && i < 20; i++)
+		sleep_wait(50 * NS_PER_MS); /* the last shims are on their way out */
 	loop_stop(d->loop);
 }
 

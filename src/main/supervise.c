@@ -271,6 +271,8 @@ static int next_start_ms(struct supervisor *s)
 		if (r->pid || !sup_role_wanted(&s->o, i))
 			continue;
 		struct err e;
+		if (r->again_ns <= now && i == SUP_NODE && sup_role_wanted(&s->o, SUP_SERVER) && access(s->node_kubeconfig, R_OK) < 0)
+			r->again_ns = now + 50 * NS_PER_MS; /* the server is about to write it, at its first start */
 		if (r->again_ns <= now && start_role(s, i, &e) < 0) {
 			log_error("cannot start role", "role=%s error=%s", sup_role_names[i], e.text);
 			r->again_ns = now + BACKOFF_MOST_MS * NS_PER_MS;
