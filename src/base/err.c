@@ -46,6 +46,9 @@ static const struct {
 	{ EHOSTDOWN, "EHOSTDOWN", 503, "ServiceUnavailable", 1 },
 	{ ETIMEDOUT, "ETIMEDOUT", 504, "Timeout", 1 },
 	{ ENOTCONN, "ENOTCONN", 500, "InternalError", 1 },
+	{ ECONNREFUSED, "ECONNREFUSED", 500, "InternalError", 1 },
+	{ ECONNRESET, "ECONNRESET", 500, "InternalError", 1 },
+	{ EPIPE, "EPIPE", 500, "InternalError", 1 },
 	{ EADDRINUSE, "EADDRINUSE", 500, "InternalError", 1 },
 	{ EADDRNOTAVAIL, "EADDRNOTAVAIL", 500, "InternalError", 1 },
 	{ ENOSPC, "ENOSPC", 500, "InternalError", 1 },
@@ -84,8 +87,7 @@ int err_exit_code(int code)
 const char *err_name(int code)
 {
 	int i = row(code);
-	const char *other = i < 0 ? strerrorname_np(code < 0 ? -code : code) : NULL;
-	return i >= 0 ? map[i].name : other ? other : "E?";
+	return i < 0 ? "E?" : map[i].name;
 }
 
 /* Cuts a string that filled its buffer back to a whole UTF-8 character. */
