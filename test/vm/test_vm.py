@@ -6,7 +6,11 @@ import shutil
 import subprocess
 import tempfile
 
+import pytest
+
 from coracle_test import BIN, TOP
+
+pytestmark = pytest.mark.timeout(600)
 
 IMAGES = os.path.join(TOP, "build", "vm")
 HERE = os.path.dirname(os.path.abspath(__file__))
