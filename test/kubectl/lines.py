@@ -129,10 +129,9 @@ items:
 }
 HELP = ["", "get", "describe", "create", "create deployment", "apply", "run", "delete", "logs", "exec", ("rollout", {"shape": 1}), "rollout status", "set image", ("config", {"shape": 1}), "expose", "scale", "label",
         "port-forward", "proxy", "wait", "explain", "api-resources", "edit", "drain", "cp"]
-V = "version of the client: ours says 1.36"
 LINES = [
     # --- facts
-    ("version --client", {"differs": V}), ("version -o foo", {}), ("version extra", {}), "api-versions", "api-resources", "api-resources -o wide", "api-resources -o name", "api-resources --namespaced=false",
+    "version --client", "version -o foo", ("version extra", {}), "api-versions", "api-resources", "api-resources -o wide", "api-resources -o name", "api-resources --namespaced=false",
     "api-resources --api-group=apps", "api-resources --verbs=list,get --sort-by=name", "api-resources --sort-by=kind --no-headers", "api-resources --sort-by=x", "api-resources -o foo", "api-resources --categories=all",
     "api-resources x", "api-versions x", "cluster-info", "get --raw /version", "get --raw /nothing", "get --raw /healthz",
     # --- usage errors
@@ -171,7 +170,7 @@ LINES = [
     "apply -f {d}/nokind.yaml", "apply -f {d}/broken.yaml", "apply -f {d}/bad.yaml", "get -f {d}/cm.yaml", "describe -f {d}/cm.yaml",
     # --- descriptions
     "describe pvc claim", "describe limits bounds", "describe quota share", "describe quota q", "describe ing gate", "describe hpa grow", "describe pdb budget", "describe ep ends", "describe endpointslice slice", "describe netpol walls", "describe rc rc", "describe sts stateful", "describe ds daemon", "describe pv disk-{n}", "describe sc class-{n}", "describe ingressclass class-{n}",
-    "get pvc,limits,quota,hpa,pdb,netpol,rc,sts,ds,ing", "get ep ends", "get endpointslice slice", "get pv disk-{n}", "get sc class-{n}", "get ingressclass class-{n}", "get sc,ingressclass class-{n}", "describe deploy filed", "describe ns {ns}", "get ns {ns} -o yaml", ("describe node n1", {"shape": 1}), "get node n1", ("get node n1 -o wide", {}), "get cs",
+    "get pvc,limits,quota,hpa,pdb,netpol,rc,sts,ds,ing", "get ep ends", "get endpointslice slice", "get pv disk-{n}", "get sc class-{n}", "get ingressclass class-{n}", "get sc,ingressclass class-{n}", "describe deploy filed", "describe ns {ns}", "get ns {ns} -o yaml", ("describe node n1", {"shape": 1}), "get node n1", "get node n1 -o wide", "get cs",
     # --- changes
     "label cm lit x=y", "label cm lit x=y", "label cm lit x=z", "label cm lit x=z --overwrite", "label cm lit x-", "label cm lit x-", "label cm lit --list", "label cm lit x=1 y-", "label cm lit 'bad key=1'", "label cm lit file x=y", "label cm --all q=r", "label cm -l q=r q-", "label cm lit x=y --dry-run=client", "label cm lit x=y -o name", "label cm lit a=b a-",
     "annotate cm lit x=y", "annotate cm lit x=z", "annotate cm lit x=z --overwrite", "annotate cm lit x-", "annotate cm lit x-", "annotate cm lit --list", "annotate cm lit n=1 -o yaml", "patch cm lit -p '{\"data\":{\"p\":\"q\"}}'", "patch cm lit -p '{\"data\":{\"p\":\"q\"}}'", "patch cm lit --type=merge -p 'data: {p: r}'",
@@ -199,3 +198,30 @@ LINES = [
     ("run five --image=busybox --image-pull-policy=IfNotPresent --restart=Never --rm -i --quiet -- echo attached", {"stdout": 1}), "get pods two", "delete pod two", "delete pod two box --grace-period=1", "delete pod box --now", "delete deploy,cm --all", "delete svc -l none=none", "delete all --all", "delete clusterrole cr-{n} cr2-{n}", "delete clusterrolebinding crb-{n}", "delete pc pc-{n}", "delete -f {d}/global.yaml",
     "delete cm nothing --dry-run=client", "delete sa sa --dry-run=server", "delete sa sa -o name",
 ]
+
+ORDER = "Go's maps have no order, ours are sorted by name"
+KEYS = "keys of JSON are sorted by name, where the real one has the order of Go's fields"
+EARLY = "what is wrong with the line itself is said before the server is asked"
+TIME = "what the cluster does meanwhile"
+WORDS = "help has words of its own"
+KNOWN = {
+    "version --client": "ours says 1.36, and has no kustomize",
+    "patch pod nothing -p {": EARLY, "rollout status pod/nothing": EARLY, "set image deployment/nothing": EARLY, "set resources deployment/nothing": EARLY, "set image deploy/dep x": EARLY,
+    "rollout": WORDS, "config": WORDS, "config use-context": WORDS, "certificate": WORDS, "set": WORDS, "auth": WORDS, "top": WORDS,
+    "create cm lit3 --from-literal=a=b -o json": KEYS, "auth whoami -o json": KEYS, "config view -o json": KEYS,
+    "describe cm lit": ORDER, "describe configmaps file env": ORDER, "describe secret s1": ORDER, "describe secret reg": ORDER, "describe -f {d}/cm.yaml": ORDER,
+    "auth can-i --list": ORDER, "auth can-i --list --as=system:serviceaccount:{ns}:sa": ORDER, "label cm lit --list": ORDER, "annotate cm lit --list": ORDER, "set env deploy/dep --list": ORDER,
+    "create job j --image=busybox --dry-run=client -o yaml -- true": "empty metadata: {} where 1.33 has creationTimestamp: null (1.34 and later leave it out)",
+    "diff -f {d}/cm.yaml": "the real one moves fields that client-side apply owned to the first server-side apply; ours leaves managedFields to the server",
+    "apply -f {d}/more.yaml": "the sentence on a kind that the server lacks has name and file",
+    "rollout history deploy/dep": TIME, "rollout status deploy dep --revision=1": TIME, "describe pods": TIME, "describe pod box": TIME, "describe pod bo": TIME, "events": TIME, "get events": TIME,
+    "get pods": TIME, "get all": TIME, "get pods -o json": TIME, "get pods -o yaml": TIME, "describe pvc claim": TIME, "describe quota q": TIME, "describe quota share": TIME, "describe ns {ns}": TIME,
+    "get pod box": TIME, "get pods --sort-by=.metadata.name": TIME, "delete all --all": TIME, "get node n1 -o wide": TIME, "get deploy filed": TIME, "logs box": TIME,
+    "rollout undo deploy/dep --dry-run=client": "one line, as for all other dry runs; the real one prints the pod template",
+    "logs -l app=box": "the container that is taken by default is not told for many pods",
+    "cp {d}/plain box:/tmp/plain": "what tar says", "cp box:/tmp/plain {d}/back": "what tar says, and on which stream", "cp box:/nothing {d}/back": "the real one succeeds where nothing was copied",
+    "exec box -- nothing": "the runtime's own sentence",
+    "run three --image=busybox --expose --port=80 --dry-run=client": "the pod is said first", "run four --image=busybox --expose": "the pod is made before the port is missed",
+    "get pods --request-timeout=x": "--request-timeout is accepted and not used",
+    "set env deploy/dep --from=cm/lit --prefix=X_": "--from is not there",
+}
