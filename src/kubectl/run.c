@@ -178,6 +178,8 @@ int kcmd_run(struct kctl *k, struct err *e)
 		kctl_warn(k, "Flag --generator has been deprecated, has no effect and will be removed in the future.");
 	if (r == 0 && !*flag_str(&k->f, "image"))
 		return err_set(e, EINVAL, "--image is required");
+	if (r == 0 && flag_bool(&k->f, "expose") && !*flag_str(&k->f, "port"))
+		return kctl_usage(k, e, "--port must be set when exposing a service");
 	if (r == 0 && flag_bool(&k->f, "tty") && !flag_bool(&k->f, "stdin"))
 		return kctl_usage(k, e, "stdin is required for containers with -t/--tty");
 	if (r == 0 && flag_bool(&k->f, "rm") && !interactive)

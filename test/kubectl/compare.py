@@ -18,7 +18,7 @@ RULES = [(re.compile(a, re.M), b) for a, b in [
     (r"\b10\.\d+\.\d+\.\d+\b|\b127\.0\.0\.1:\d{4,5}\b", "ADDR"), (r"\bcmp[ro]\b", "NS"), (r"-[ro]\b(?=[\s\"',]|$)", "-X"), (r"(sha256:|docker://|coracle://|containerd://)[0-9a-f]{64}|\b[0-9a-f]{64}\b", "ID"),
     (r"-[a-f0-9]{6,10}(-[a-z0-9]{5})?\b", "-HASH"), (r"(pod-template-hash\W+)\w+", r"\1HASH"), (r"\bkube-api-access-\w+", "kube-api-access-X"), (r"\b[0-9]{9,}\b", "NUM"),
     (r"(kubectl-edit-|cp-|/tmp/)(LIVE|MERGED)-\d+", r"\1\2-N"), (r"\(dry run\)", "(dry run)"), (r"(/tmp/\S*/)[ro]/", r"\1X/"),
-    (r"kubectl\.1\.33", "kubectl"), (r"(?<=/TCP) \(\w+\)", ""), (r"^\s*creationTimestamp: null\n", ""), (r"(LIVE|MERGED)-[\w]+", r"\1-N"), (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.\d]* \+0000", "TIME"), (r"\bE\d{4} .*\n", ""),                                                          # client-go's own log of discovery
+    (r"kubectl\.1\.33", "kubectl"), (r"(?<=/TCP) \(\w+\)", ""), (r"^\s*creationTimestamp: null\n", ""), (r"(LIVE|MERGED)-[\w]+", r"\1-N"), (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.(\d+|NUM) \+0000", "TIME"), (r"\bE\d{4} .*\n", ""),                                                          # client-go's own log of discovery
 ]]
 
 

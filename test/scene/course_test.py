@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Kubernetes half of the course: a cluster with its own service proxy, and every kubectl that is here."""
+import ctypes
 import os
 import subprocess
 import sys
@@ -11,6 +12,21 @@ from coracle_test import BIN, sh, wait_until  # noqa: E402
 
 FOLDER = "/usr/lib/google-cloud-sdk/bin"
 MINORS = [f"1.{m}" for m in range(27, 34)]
+
+
+class OwnNetwork:
+    """This process, and what it starts, in a network namespace of its own: node ports of two clusters on one machine would meet."""
+    def __enter__(self):
+        self.before = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        if self.libc.unshare(0x40000000):
+            raise OSError(ctypes.get_errno(), "unshare")
+        sh("ip", "link", "set", "lo", "up")
+        return self
+
+    def __exit__(self, *what):
+        self.libc.setns(self.before, 0x40000000)
+        os.close(self.before)
 
 
 class Kubectl:
@@ -30,7 +46,7 @@ class CourseCluster(Cluster):
     def node_flags(self):
         e = self.engine
         return ["--node-name", self.node_name, "--kubeconfig", os.path.join(e.config, "node.kubeconfig"), "--listen", f"127.0.0.1:{self.kubelet_port}",
-                "--cgroup-root", self.cgroup_root, "--node-ip", "127.0.0.1", "--proxy-kubeconfig", os.path.join(e.config, "kubeconfig"), "--nft-table", f"n{e.table}", "--dns-link", f"d{e.bridge}"[:15], "--cluster-dns", f"10.96.77.{os.getpid() % 200 + 10}"]
+                "--cgroup-root", self.cgroup_root, "--node-ip", "127.0.0.1", "--proxy-kubeconfig", os.path.join(e.config, "proxy.kubeconfig"), "--nft-table", f"n{e.table}", "--dns-link", f"d{e.bridge}"[:15], "--cluster-dns", f"10.96.77.{os.getpid() % 200 + 10}"]
 
     def start_node(self, wait=True):
         self.start("node", *self.node_flags())
@@ -49,7 +65,7 @@ class Scene:
     """One kubectl in a namespace of its own."""
     def __init__(self, cluster, client):
         self.cluster, self.client, self.ns = cluster, client, f"c-{client.name}"
-        self.ours = client.name == "coracle"
+        self.ours = client.argv[-1] == "kubectl"
         self.env = dict(os.environ, KUBECONFIG=cluster.kubeconfig, HOME=os.path.join(cluster.engine.dir, client.name))
         self("create", "namespace", self.ns)
         self.children = []
@@ -101,4 +117,4 @@ def fetch(url, seconds=15):
             time.sleep(0.1)
 
 
-__all__ = ["CourseCluster", "Scene", "fetch", "free_port", "kubectls"]
+__all__ = ["CourseCluster", "OwnNetwork", "Kubectl", "Scene", "fetch", "free_port", "kubectls"]

@@ -7,14 +7,15 @@ import threading
 
 import pytest
 from coracle_test import wait_until
-from course_test import CourseCluster, Scene, fetch, free_port, kubectls
+from course_test import CourseCluster, Kubectl, OwnNetwork, Scene, fetch, free_port, kubectls
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    c = CourseCluster(images=("busybox", "web"))
-    yield c
-    left = c.stop()
+    with OwnNetwork():
+        c = CourseCluster(images=("busybox", "web"))
+        yield c
+        left = c.stop()
     assert not left, f"left behind: {left}"
 
 
@@ -30,12 +31,9 @@ def k(request, cluster):
 @pytest.fixture(scope="module")
 def ours(cluster):
     """What needs one client only, once: ours."""
-    s = Scene(cluster, type(kubectls()[-1])("coracle", kubectls()[-1].argv))
-    s.ns = "c-once"
-    s("create", "namespace", s.ns)
+    s = Scene(cluster, Kubectl("once", kubectls()[-1].argv))
     yield s
     s.end()
-    cluster.kubectl("delete", "namespace", "c-coracle", "--wait=false", check=False)
 
 
 def deployment(name, image="web2048", replicas=1, **container):
