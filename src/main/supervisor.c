@@ -206,7 +206,7 @@ static int start_unit(const struct sup_options *o, struct err *e)
 	r = file_write_atomic(AT_FDCWD, unit_path, buf_slice(&b), 0644, e);
 	if (r < 0)
 		return r;
-	const char *const reload[] = { "systemctl", "daemon-reload", NULL }, *const start[] = { "systemctl", "restart", "coracle.service", NULL };
+	const char *const reload[] = { "systemctl", "daemon-reload", NULL }, *const start[] = { "systemctl", "start", "coracle.service", NULL };
 	if (run(reload) || run(start))
 		return err_set(e, EIO, "systemd could not start coracle.service: see journalctl -u coracle");
 	return 0;
