@@ -22,7 +22,7 @@ def test_go(server):
     assert "leading\nstopped\n" in r.stdout
 
 
-def test_python(server):
+def test_python(server, tmp_path):
     kubernetes = pytest.importorskip("kubernetes")
     from kubernetes import client, config, dynamic, watch
     api = config.new_client_from_config(server.kubeconfig)
@@ -44,7 +44,7 @@ def test_python(server):
     with pytest.raises(kubernetes.client.ApiException) as e:
         v1.read_namespaced_pod("nope", "default")
     assert e.value.status == 404
-    maps = dynamic.DynamicClient(api).resources.get(api_version="v1", kind="ConfigMap")
+    maps = dynamic.DynamicClient(api, cache_file=str(tmp_path / "discovery")).resources.get(api_version="v1", kind="ConfigMap")
     r = maps.server_side_apply(namespace="default", name="ssa", field_manager="py",
                                body={"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ssa"}, "data": {"x": "1"}})
     assert r.metadata.managedFields[0].operation == "Apply"

@@ -5,12 +5,14 @@
  * answered, and the server still serves afterwards. One server for all inputs;
  * writes are dry runs, so that it stays as it is.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/auto.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "http/client.h"
 #include "kube/api/api.h"
 
@@ -40,14 +42,22 @@ static void start(void *arg)
 	loop_stop(w->loop);
 }
 
+static char dir[] = "/tmp/fuzz-kube-api-XXXXXX";
+
+static void remove_dir(void)
+{
+	dir_remove(AT_FDCWD, dir, NULL);
+}
+
 static struct world *world(void)
 {
 	static struct world w;
-	char dir[] = "/tmp/fuzz-kube-api-XXXXXX", path[64];
+	char path[64];
 	struct err e = { 0 };
 	if (w.loop)
 		return &w;
 	must(mkdtemp(dir));
+	must(atexit(remove_dir) == 0);
 	fmt_into(path, sizeof path, "%s/state.db", dir);
 	must(loop_new(&w.loop, &e) == 0);
 	const struct store_options o = { .path = path };
