@@ -68,10 +68,10 @@ DESTDIR ?=
 PREFIX ?= /usr/local
 man: all        ## manual pages, from the command tables
 	@mkdir -p $(B)/man
-	@$(BIN)/coracle docker --generate-man >$(B)/man/coracle-docker.1
+	@for c in docker kubectl; do $(BIN)/coracle $$c --generate-man >$(B)/man/coracle-$$c.1; done
 install: all man ## into PREFIX (default /usr/local)
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(B)/man/coracle-docker.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(B)/man/coracle-docker.1 $(B)/man/coracle-kubectl.1
 fix:            ## format what is changed against the last commit
 	@git diff --name-only --diff-filter=d HEAD -- '*.c' '*.h' | xargs -r clang-format -i
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Help texts from rows. See help.h. */
 #include "cli/help.h"
+
 #include <sys/ioctl.h>
+
+#include "cli/man.h"
 
 static unsigned columns(void)
 {
@@ -82,39 +85,11 @@ void help_command(struct cli *c, const struct cmd *row, const char *path)
 
 /* --- manual ------------------------------------------------------------------ */
 
-static void man_text(struct cli *c, const char *s)
-{
-	for (; *s; s++) {
-		if (*s == '-')
-			cli_print(c, "\\-");
-		else if (*s == '\\')
-			cli_print(c, "\\e");
-		else
-			cli_print(c, "%c", *s);
-	}
-}
-
-static void man_flags(struct cli *c, const struct flag *rows, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (rows[i].bits & FLAG_HIDDEN)
-			continue;
-		cli_print(c, ".TP\n");
-		if (rows[i].letter)
-			cli_print(c, "\\fB\\-%c\\fR, ", rows[i].letter);
-		cli_print(c, "\\fB");
-		man_text(c, cli_fmt(c, "--%s", rows[i].name));
-		cli_print(c, "\\fR \\fI%s\\fR\n", flag_type_word(&rows[i]));
-		man_text(c, rows[i].help);
-		cli_print(c, "\n");
-	}
-}
-
 void help_man(struct cli *c)
 {
 	cli_print(c, ".TH CORACLE-DOCKER 1\n.SH NAME\ncoracle\\-docker \\- the Docker command line of Coracle\n.SH SYNOPSIS\n"
 		     ".B coracle docker\n[OPTIONS] COMMAND [ARG...]\n.SH OPTIONS\n");
-	man_flags(c, cli_global_flags, cli_n_global_flags);
+	man_flags(cli_global_flags, cli_n_global_flags, &c->out);
 	cli_print(c, ".SH COMMANDS\n");
 	for (size_t i = 0; i < cli_n_commands; i++) {
 		const struct cmd *row = &cli_commands[i];
@@ -122,13 +97,9 @@ void help_man(struct cli *c)
 		if (row->bits & CMD_HIDDEN)
 			continue;
 		slice_next(&rest, ';', &path);
-		cli_print(c, ".SS docker %.*s ", SLICE_FMT(path));
-		man_text(c, row->usage);
-		cli_print(c, "\n");
-		man_text(c, row->help);
-		cli_print(c, ".\n");
+		man_command(cli_fmt(c, "docker %.*s %s", SLICE_FMT(path), row->usage), row->help, &c->out);
 		if (rest.ptr)
 			cli_print(c, "Also: %.*s.\n", SLICE_FMT(rest));
-		man_flags(c, row->flags, row->n_flags);
+		man_flags(row->flags, row->n_flags, &c->out);
 	}
 }

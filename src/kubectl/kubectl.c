@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "cli/man.h"
 #include "io/fiber.h"
 #include "kubectl/kctl.h"
 
@@ -380,6 +381,22 @@ static int unknown(struct kctl *k, const char *group, const char *word)
 	return 1;
 }
 
+static void help_man(struct kctl *k)
+{
+	buf_adds(&k->out, ".TH CORACLE-KUBECTL 1\n.SH NAME\ncoracle\\-kubectl \\- the Kubernetes command line of Coracle\n.SH SYNOPSIS\n"
+			  ".B coracle kubectl\nCOMMAND [ARG...] [OPTIONS]\n.SH OPTIONS OF EVERY COMMAND\n");
+	man_flags(kctl_global_flags, kctl_n_global_flags, &k->out);
+	buf_adds(&k->out, ".SH COMMANDS\n");
+	for (size_t i = 0; i < kctl_n_commands; i++) {
+		const struct kcmd *row = &kctl_commands[i];
+		char usage[512];
+		if ((row->bits & KCMD_HIDDEN) || !fmt_into(usage, sizeof usage, "kubectl %s %s", row->path, row->usage))
+			continue;
+		man_command(usage, row->help, &k->out);
+		man_flags(row->flags, row->n_flags, &k->out);
+	}
+}
+
 static int dispatch(struct kctl *k, int argc, const char **argv)
 {
 	char path[128];
@@ -461,7 +478,13 @@ int kubectl_main(int argc, char **argv)
 	buf_init(&k->out, OUT_MAX);
 	for (int i = 1; i < argc; i++)
 		words[i - 1] = argv[i];
-	int r = dispatch(k, argc - 1, words);
+	int r;
+	if (argc == 2 && !strcmp(argv[1], "--generate-man")) {
+		help_man(k);
+		r = kctl_flush(k) < 0;
+	} else {
+		r = dispatch(k, argc - 1, words);
+	}
 	free(words);
 	buf_release(&k->out);
 	arena_release(&k->arena);
