@@ -300,6 +300,43 @@ static int take_lock(const char *run, struct err *e)
 	return take_fd(&fd);
 }
 
+/* Is the process one of ours for this run folder? Its number may be somebody else's by now. */
+static bool is_role(const struct supervisor *s, pid_t pid)
+{
+	char path[64];
+	AUTO(buf) struct buf b = BUF_INIT(64 << 10);
+	fmt_into(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+	if (file_read(AT_FDCWD, path, &b) < 0 || !b.len)
+		return false;
+	size_t program = strnlen(b.ptr, b.len), end = strlen("coracled");
+	return program >= end && !memcmp(b.ptr + program - end, "coracled", end) && memmem(b.ptr, b.len, s->o.run, strlen(s->o.run) + 1);
+}
+
+/* Roles outlive a supervisor that was killed, with its sockets: they end before new ones start. Containers are not touched. */
+static void end_orphans(const struct supervisor *s)
+{
+	char path[512];
+	AUTO(buf) struct buf b = BUF_INIT(1024);
+	fmt_into(path, sizeof path, "%s/roles", s->o.run);
+	file_read(AT_FDCWD, path, &b);
+	struct slice rest = buf_slice(&b), line, name, number;
+	while (slice_next(&rest, '\n', &line)) {
+		int64_t pid;
+		if (!slice_cut(line, ' ', &name, &number) || num_parse_i64(number, 1, INT32_MAX, &pid) < 0)
+			continue;
+		AUTO(close) int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+		if (fd < 0 || !is_role(s, (pid_t)pid))
+			continue;
+		log_warn("ending a role whose supervisor was killed", "role=%.*s process=%d", SLICE_FMT(name), (int)pid);
+		struct pollfd p = { fd, POLLIN, 0 };
+		syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0);
+		if (poll(&p, 1, 5000) <= 0) {
+			syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+			poll(&p, 1, 1000);
+		}
+	}
+}
+
 static int open_api_socket(struct supervisor *s, struct err *e)
 {
 	char host[256];
@@ -330,6 +367,7 @@ static int prepare(struct supervisor *s, struct err *e)
 	r = take_lock(s->o.run, e);
 	if (r < 0)
 		return r;
+	end_orphans(s);
 	fmt_into(path, sizeof path, "%s/docker.sock", s->o.run);
 	s->sockets[SUP_ENGINE] = unix_listen(path, 0660, SOCK_STREAM, e);
 	if (s->sockets[SUP_ENGINE] < 0)

@@ -200,7 +200,7 @@ static int start_unit(const struct sup_options *o, struct err *e)
 		buf_adds(&b, " --");
 	for (int i = 0; i < o->n_extra; i++)
 		buf_addf(&b, " %s", o->extra[i]);
-	buf_adds(&b, "\nKillMode=process\nDelegate=yes\nTimeoutStopSec=60\nLimitNOFILE=1048576\nTasksMax=infinity\n");
+	buf_adds(&b, "\nRestart=on-failure\nRestartSec=1\nKillMode=process\nDelegate=yes\nTimeoutStopSec=60\nLimitNOFILE=1048576\nTasksMax=infinity\n");
 	if (buf_error(&b))
 		return err_set(e, -buf_error(&b), "write the unit: too many flags");
 	r = file_write_atomic(AT_FDCWD, unit_path, buf_slice(&b), 0644, e);
@@ -287,6 +287,12 @@ static bool offer_socket(const struct sup_options *o)
 	return symlink(mine, docker_sock) == 0;
 }
 
+static int start(const struct sup_options *o, struct err *e)
+{
+	int r = have_systemd() ? start_unit(o, e) : start_background(o, e);
+	return r < 0 ? r : wait_socket(o->run, e);
+}
+
 int up_main(int argc, char **argv)
 {
 	struct sup_options o;
@@ -294,13 +300,8 @@ int up_main(int argc, char **argv)
 	if (sup_options_parse(argc, argv, &o, &e) < 0 || become_root(argv, &e) < 0)
 		return fail(&e);
 	bool was_up = sup_running(o.run) > 0;
-	if (!was_up) {
-		int r = have_systemd() ? start_unit(&o, &e) : start_background(&o, &e);
-		if (r == 0)
-			r = wait_socket(o.run, &e);
-		if (r < 0)
-			return fail(&e);
-	}
+	if (!was_up && start(&o, &e) < 0)
+		return fail(&e);
 	if (wait_ready(o.run, &e) < 0 || (!o.no_kubernetes && sup_wait_cluster(&o, &e) < 0))
 		return fail(&e);
 	printf("Coracle is %s.\n", was_up ? "already up" : "up");
@@ -325,6 +326,12 @@ int down_main(int argc, char **argv)
 	if (sup_options_parse(argc, argv, &o, &e) < 0 || become_root(argv, &e) < 0)
 		return fail(&e);
 	pid_t pid = sup_running(o.run);
+	fmt_into(at, sizeof at, "%s/roles", o.run);
+	if (pid <= 0 && access(at, F_OK) == 0) { /* the supervisor was killed: a new one ends what it left */
+		if (start(&o, &e) < 0 || wait_ready(o.run, &e) < 0)
+			return fail(&e);
+		pid = sup_running(o.run);
+	}
 	if (pid <= 0) {
 		printf("Coracle is not up.\n");
 		return 0;
