@@ -291,7 +291,10 @@ static int take_lock(const char *run, struct err *e)
 	AUTO(close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return err_sys(e, errno, "open %s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+	int tries = 0; /* whoever asks whether we run holds it for a moment */
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0 && tries++ < 20)
+		poll(NULL, 0, 5);
+	if (tries > 20)
 		return err_set(e, EBUSY, "a supervisor already runs for %s", run);
 	char pid[16];
 	fmt_into(pid, sizeof pid, "%d\n", (int)getpid());

@@ -287,8 +287,20 @@ static bool offer_socket(const struct sup_options *o)
 	return symlink(mine, docker_sock) == 0;
 }
 
+/* Roles of a supervisor that was killed still answer on its socket: without the name, only the new one is waited for. */
+static void forget_socket(const char *run)
+{
+	char path[512];
+	fmt_into(path, sizeof path, "%s/supervisor.pid", run);
+	AUTO(close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	fmt_into(path, sizeof path, "%s/docker.sock", run);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) /* none starts by itself at this moment */
+		unlink(path);
+}
+
 static int start(const struct sup_options *o, struct err *e)
 {
+	forget_socket(o->run);
 	int r = have_systemd() ? start_unit(o, e) : start_background(o, e);
 	return r < 0 ? r : wait_socket(o->run, e);
 }
